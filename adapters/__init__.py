@@ -1,0 +1,1 @@
+"""Legacy protocols, one folder each, independent of one another."""

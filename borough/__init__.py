@@ -1,0 +1,1 @@
+"""Composition root: settings, roles, command line, demo and benches."""

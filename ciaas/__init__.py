@@ -1,0 +1,1 @@
+"""City Infrastructure as a Service: every resource of the city as a data point."""

@@ -1,0 +1,1 @@
+"""Computing: the bus, admission of devices, supervision of roles."""

@@ -1,0 +1,1 @@
+"""Interoperability: validation, unit conversion and quality verdicts."""

@@ -1,0 +1,1 @@
+"""IoT Kernel: resource model, addresses, wire codecs, the uplink."""

@@ -1,0 +1,1 @@
+"""City Infrastructure Management: provisioning and enrolment."""

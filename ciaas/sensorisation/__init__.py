@@ -1,0 +1,1 @@
+"""Sensorisation: the adapter contract and its runtime."""

@@ -1,0 +1,1 @@
+"""Storage: registry (SQLite), history (DuckDB) and the files of the record."""

@@ -1,0 +1,1 @@
+"""City Platform as a Service: access to the city's data points."""

@@ -1,0 +1,1 @@
+"""City Resource Access: the HTTP API."""

@@ -1,0 +1,1 @@
+"""Who may do what, how it is proved, and how secrets are kept. Knows nothing of devices."""

@@ -1,0 +1,161 @@
+"""What security needs stored, as protocols; the storage layer implements them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from security.aaa.levels import Level
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A person or an automation that can hold grants."""
+
+    id: int
+    name: str
+    password_hash: str | None
+    """argon2id in PHC form; None for one who signs in by token alone."""
+    admin: bool
+    """May manage users and projects, and owns every resource."""
+    disabled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A bearer token; only its digest is kept."""
+
+    id: int
+    user: int
+    digest: str
+    """SHA-256 of the token, hex."""
+    label: str
+    scopes: frozenset[str]
+    expires_at: int | None
+    """Milliseconds since 1970 UTC; None never expires."""
+    revoked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A level for one user on a prefix. ``path`` is ``(project id as text, endpoint, node, …)``.
+
+    An empty path stands for everything; ``(project,)`` for a whole project.
+    """
+
+    user: int
+    path: tuple[str, ...]
+    level: Level
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateEntry:
+    """A certificate that was issued for an endpoint."""
+
+    serial: str
+    """Hexadecimal, as the certificate carries it."""
+    endpoint: str
+    fingerprint: str
+    """SHA-256 of the DER form, hex."""
+    not_after: int
+    """Milliseconds since 1970 UTC."""
+    revoked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ProvisionEntry:
+    """A single-use right to fetch an endpoint's bundle; only the token's digest is kept."""
+
+    digest: str
+    endpoint: str
+    expires_at: int
+    properties: Mapping[str, Any]
+
+
+class Taken(Exception):
+    """The name already exists."""
+
+
+class AccountStore(Protocol):
+    """Users, tokens and the one-time set-up code. Changes are durable when a method returns."""
+
+    def add_user(self, name: str, password_hash: str | None, admin: bool) -> User:
+        """Raises Taken when the name exists."""
+        ...
+
+    def user(self, name: str) -> User | None: ...
+
+    def user_by_id(self, user: int) -> User | None: ...
+
+    def users(self) -> Sequence[User]: ...
+
+    def change_user(
+        self, user: int, *, password_hash: str | None = None, disabled: bool | None = None
+    ) -> User: ...
+
+    def add_token(
+        self, user: int, digest: str, label: str, scopes: frozenset[str], expires_at: int | None
+    ) -> Token: ...
+
+    def token(self, digest: str) -> Token | None: ...
+
+    def tokens(self, user: int) -> Sequence[Token]: ...
+
+    def revoke_token(self, token: int) -> None: ...
+
+    def set_up_digest(self) -> str | None:
+        """Return the digest of the set-up code, None once set-up is done or not yet begun."""
+        ...
+
+    def put_set_up_digest(self, digest: str | None) -> None: ...
+
+
+class GrantStore(Protocol):
+    """Grants, stamped with the registry's version."""
+
+    def put_grant(self, grant: Grant) -> None:
+        """Create or replace the user's grant on exactly that path."""
+        ...
+
+    def remove_grant(self, user: int, path: tuple[str, ...]) -> bool:
+        """Return False when there was none."""
+        ...
+
+    def grants(self) -> Sequence[Grant]: ...
+
+    def grants_changed(self, after: int) -> tuple[int, Sequence[Grant], Sequence[Grant]]:
+        """Return the version now, the grants put and the grants removed since ``after``."""
+        ...
+
+
+class CertificateStore(Protocol):
+    """Certificates issued to endpoints and pending provision tokens."""
+
+    def add_certificate(self, entry: CertificateEntry) -> None: ...
+
+    def certificates(self, endpoint: str) -> Sequence[CertificateEntry]: ...
+
+    def certificate(self, serial: str) -> CertificateEntry | None: ...
+
+    def revoke_certificate(self, serial: str) -> None: ...
+
+    def put_provision(self, entry: ProvisionEntry) -> None:
+        """Store, replacing every earlier token of the same endpoint."""
+        ...
+
+    def take_provision(self, digest: str, now: int) -> ProvisionEntry | None:
+        """Remove and return the entry in one transaction; None when unknown or expired."""
+        ...
+
+
+class Record(Protocol):
+    """The append-only record of decisions, reads and writes."""
+
+    def append(self, entry: Mapping[str, Any]) -> None:
+        """Return after the entry is on disk (fsync, shared by concurrent callers).
+
+        Raises:
+            OSError: it could not be written; the caller must refuse what it was about to do.
+        """
+        ...
