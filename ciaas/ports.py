@@ -413,9 +413,9 @@ class HistoryStore(Protocol):
         """Answer a span with the newest revision of each sample."""
         ...
 
-    def aside(self, endpoints: Sequence[str] | None, limit: int, before: int | None) -> Sequence[
-        tuple[int, Aside]
-    ]:
+    def aside(
+        self, endpoints: Sequence[str] | None, limit: int, before: int | None
+    ) -> Sequence[tuple[int, Aside]]:
         """Return set-aside parts newest first with their number, those of given endpoints only.
 
         ``before`` continues a listing below that number. None for ``endpoints`` means all.

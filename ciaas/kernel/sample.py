@@ -103,7 +103,10 @@ class Frame:
         if not frames:
             return Frame.empty()
         return Frame(
-            *(np.concatenate([getattr(frame, field.name) for frame in frames]) for field in fields(Frame))
+            *(
+                np.concatenate([getattr(frame, field.name) for frame in frames])
+                for field in fields(Frame)
+            )
         )
 
     @staticmethod
