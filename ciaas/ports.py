@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Protocol
 from numpy.typing import NDArray
 
 from ciaas.kernel.address import EndpointId, PointAddress
-from ciaas.kernel.model import Constraint, EndpointModel, Node, Value, ValueType
+from ciaas.kernel.model import Constraint, EndpointModel, Node, ValueType
 from ciaas.kernel.sample import Frame, Millis, Uint32s, Uint64s
 
 
@@ -249,7 +249,7 @@ class RegistryStore(Protocol):
         ...
 
     def source(self, name: str) -> int:
-        """Return the number that stands for a source such as ``mqtt:<uuid>``, new names included."""
+        """Return the number of a source such as ``mqtt:<uuid>``; a new name gets one."""
         ...
 
 
@@ -425,11 +425,3 @@ class HistoryStore(Protocol):
     def counts(self) -> Mapping[str, int]:
         """Return running totals since the first start: samples, repeats, aside, commits."""
         ...
-
-
-__all__ = [
-    "Aside", "Changes", "Clock", "Commit", "Conflict", "Connection", "DiskFull", "Endpoint", "Feed",
-    "HistoryError", "HistoryStore", "Intake", "KeyReused", "Message", "Missing", "NewPoint", "Point",
-    "Project", "Receipt", "RegistryError", "RegistryStore", "Resample", "Series", "Span", "StreamId",
-    "Value",
-]  # fmt: skip

@@ -1,0 +1,1 @@
+"""The demo: a city quarter of replayed and simulated devices."""

@@ -60,7 +60,9 @@ class Node:
 
     def attributes(self) -> Iterator[tuple[tuple[str, ...], Attribute, str | None]]:
         """Yield each attribute's path below the node, itself, and its object's class."""
-        stack = [((name,), thing) for name, thing in self.objects.items()]
+        stack: list[tuple[tuple[str, ...], Thing]] = [
+            ((name,), thing) for name, thing in self.objects.items()
+        ]
         while stack:
             path, thing = stack.pop()
             for name, attribute in thing.attributes.items():
