@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, NamedTuple, Protocol
 
+import numpy as np
 from numpy.typing import NDArray
 
 from ciaas.kernel.address import EndpointId, PointAddress
@@ -46,6 +47,40 @@ class Message(NamedTuple):
     received: int
     reply: bytes
     """Where its acknowledgement goes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Messages of one stream in order, never none, and what their acknowledgement needs."""
+
+    stream: StreamId
+    messages: Sequence[Message]
+    generation: int
+    """Connection on which they came; acknowledging on a later one would confuse the broker."""
+
+    def intake(self) -> Intake:
+        """Return the sequences and times that a commit of this batch covers."""
+        return Intake(
+            self.stream,
+            np.array([message.sequence for message in self.messages], np.uint64),
+            np.array([message.received for message in self.messages], np.int64),
+        )
+
+
+class Source(Protocol):
+    """A stream of the bus, read for the one writer."""
+
+    def take(self) -> Batch | None:
+        """Return the next batch, up to the named bounds, or None when nothing waits."""
+        ...
+
+    def acknowledge(self, batch: Batch) -> None:
+        """Tell the broker that the batch is recorded; never raises, the broker repeats instead."""
+        ...
+
+    def purge(self, batch: Batch) -> None:
+        """Let the broker drop everything up to the batch's end; for streams read by position."""
+        ...
 
 
 # -- registry ----------------------------------------------------------------------------------

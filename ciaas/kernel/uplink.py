@@ -1,0 +1,278 @@
+"""The uplink: what devices, adapters and apps send becomes numbered commits of history."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field, replace
+from queue import Empty, Full, Queue
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ciaas.kernel import columns
+from ciaas.kernel.columns import ColumnsError
+from ciaas.kernel.sample import Frame, Uint32s
+from ciaas.limits import APP_WRITES_WAITING
+from ciaas.ports import Aside, Batch, Commit, DiskFull, HistoryStore, Message, Receipt, Source
+
+log = logging.getLogger(__name__)
+
+_PURGE_EACH_S = 1.0
+_DISK_FULL_WAIT_S = 1.0
+_IDLE_S = 0.5
+
+
+class Busy(Exception):
+    """Too many app writes wait already; the same call may succeed in a moment."""
+
+
+class Decoded(Protocol):
+    """What the decoder made of a batch."""
+
+    @property
+    def frame(self) -> Frame:
+        """The samples."""
+        ...
+
+    @property
+    def aside(self) -> Sequence[Aside]:
+        """What could not be used, with reasons."""
+        ...
+
+
+class Decode(Protocol):
+    """Turns messages into columns; malformed and unknown parts are set aside with a reason."""
+
+    def __call__(self, messages: Sequence[Message]) -> Decoded:
+        """Decode messages one by one, in order."""
+        ...
+
+
+class Volatile(Protocol):
+    """QoS 0 messages: best effort, nothing to acknowledge."""
+
+    def take(self) -> Sequence[Message]:
+        """Return what waits, empty when nothing does."""
+        ...
+
+
+class Known(Protocol):
+    """Tells which numbers stand for a registered point."""
+
+    def knows(self, points: Uint32s) -> NDArray[np.bool_]:
+        """Return a mask of the point numbers that exist."""
+        ...
+
+
+class _Write(NamedTuple):
+    """An app's own samples, waiting for their commit."""
+
+    frame: Frame
+    receipt: Receipt | None
+    done: Future[Commit]
+
+
+@dataclass(slots=True)
+class Uplink:
+    """The one writer of history. Its flow is `_carry`; the rest feeds it."""
+
+    devices: Source
+    roles: Source
+    """The stream INTERNAL: columnar frames from adapters and mashups."""
+    volatile: Volatile
+    decode: Decode
+    judge: Callable[[Frame], Frame]
+    history: HistoryStore
+    publish: Callable[[Commit], None]
+    """Offers a commit to the live stream; returns at once."""
+    known: Known
+    doorbell: threading.Event
+    failed: Callable[[BaseException], None]
+    """Told when the writer ends by a fault; the process has to end and start again."""
+    disk_full: bool = False
+    """True while commits are held back because the disk is full; nothing is lost meanwhile."""
+    skipped: int = 0
+    """Messages that came again although recorded."""
+    _writes: Queue[_Write] = field(default_factory=lambda: Queue(APP_WRITES_WAITING))
+    _stopping: threading.Event = field(default_factory=threading.Event)
+    _thread: threading.Thread | None = None
+    _purged: float = 0.0
+
+    def start(self) -> None:
+        """Begin to carry."""
+        self._thread = threading.Thread(target=self._run, name="uplink", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Finish the batch in hand and end; what was not taken stays where it was."""
+        self._stopping.set()
+        self.doorbell.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def write(self, frame: Frame, receipt: Receipt | None = None) -> Future[Commit]:
+        """Hand over an app's samples; the future holds their commit once it is recorded.
+
+        Raises:
+            Busy: APP_WRITES_WAITING writes wait already.
+        """
+        done: Future[Commit] = Future()
+        try:
+            self._writes.put_nowait(_Write(frame, receipt, done))
+        except Full:
+            raise Busy("too many writes are waiting; try again in a second") from None
+        self.doorbell.set()
+        return done
+
+    # -- the flow
+
+    def _carry(self, batch: Batch) -> None:
+        """Device → city: decode, judge, record, acknowledge, publish."""
+        intake = batch.intake()
+        stored = self.history.stored(intake.stream, intake.sequences, intake.received)
+        fresh = [
+            message for message, known in zip(batch.messages, stored, strict=True) if not known
+        ]
+        self.skipped += len(batch.messages) - len(fresh)
+        if fresh:
+            decoded = self._decode(fresh)
+            frame = self.judge(decoded.frame)
+            commit = self._record(lambda: self.history.record(frame, intake, decoded.aside))
+            self.devices.acknowledge(batch)
+            self._announce(commit)
+        else:
+            self.devices.acknowledge(batch)
+
+    def _carry_roles(self, batch: Batch) -> None:
+        """Adapters and mashups → city: the same door, columns already."""
+        intake = batch.intake()
+        stored = self.history.stored(intake.stream, intake.sequences, intake.received)
+        frames, aside = [], []
+        for message, known in zip(batch.messages, stored, strict=True):
+            if known:
+                continue
+            try:
+                frames.append(self._admit(columns.decode(message.payload), message))
+            except ColumnsError as error:
+                aside.append(_set_aside(message, "malformed", str(error)))
+        frame = self.judge(Frame.concat(frames))
+        commit = self._record(lambda: self.history.record(frame, intake, aside))
+        self._announce(commit)
+        if time.monotonic() - self._purged > _PURGE_EACH_S:
+            self._purged = time.monotonic()
+            self.roles.purge(batch)
+
+    def _carry_volatile(self, messages: Sequence[Message]) -> None:
+        """QoS 0: the same judgement, no acknowledgement and no position."""
+        decoded = self._decode(messages)
+        frame = self.judge(decoded.frame)
+        self._announce(self._record(lambda: self.history.record(frame, None, decoded.aside)))
+
+    def _carry_write(self, write: _Write) -> None:
+        """An app's own samples; the caller waits for the commit, or for the reason why not."""
+        try:
+            commit = self.history.record(self.judge(write.frame), None, (), write.receipt)
+        except Exception as error:  # whatever it is, the waiting caller is the one to be told
+            write.done.set_exception(error)
+            return
+        write.done.set_result(commit)
+        self._announce(commit)
+
+    # -- private pieces
+
+    def _run(self) -> None:
+        try:
+            while not self._stopping.is_set():
+                self.doorbell.clear()
+                while not self._stopping.is_set() and self._step():
+                    pass
+                if not self._stopping.is_set():
+                    self.doorbell.wait(_IDLE_S)
+        except _Stopped:
+            log.warning("stopped while the disk is full; the broker keeps what was not recorded")
+        except BaseException as error:
+            self.failed(error)
+            raise
+
+    def _step(self) -> bool:
+        """Carry at most one batch of each source; return False when all were empty."""
+        busy = False
+        try:
+            self._carry_write(self._writes.get_nowait())
+            busy = True
+        except Empty:
+            pass
+        if batch := self.devices.take():
+            self._carry(batch)
+            busy = True
+        if batch := self.roles.take():
+            self._carry_roles(batch)
+            busy = True
+        if messages := self.volatile.take():
+            self._carry_volatile(messages)
+            busy = True
+        return busy
+
+    def _record(self, record: Callable[[], Commit]) -> Commit:
+        """Record, and wait for room while the disk is full."""
+        while True:
+            try:
+                commit = record()
+            except DiskFull as error:
+                if not self.disk_full:
+                    log.error("commits are held back, nothing is lost: %s", error)
+                self.disk_full = True
+                if self._stopping.wait(_DISK_FULL_WAIT_S):
+                    raise _Stopped from error
+            else:
+                if self.disk_full:
+                    log.warning("there is room again, commits go on")
+                self.disk_full = False
+                return commit
+
+    def _announce(self, commit: Commit) -> None:
+        if len(commit.frame):
+            self.publish(commit)
+
+    def _decode(self, messages: Sequence[Message]) -> Decoded:
+        """Decode a batch; a message that the decoder trips over is set aside alone."""
+        try:
+            return self.decode(messages)
+        except Exception:  # a fault of ours must not stop the city: find the message and go on
+            log.exception("the decoder failed on a batch of %d messages", len(messages))
+        frames, aside = [], []
+        for message in messages:
+            try:
+                decoded = self.decode([message])
+            except Exception as error:  # as above
+                aside.append(_set_aside(message, "internal", f"{type(error).__name__}: {error}"))
+            else:
+                frames.append(decoded.frame)
+                aside.extend(decoded.aside)
+        return _Joined(Frame.concat(frames), aside)
+
+    def _admit(self, frame: Frame, message: Message) -> Frame:
+        """Take the broker's time as received, so that a redelivery does not change it."""
+        if not self.known.knows(frame.point).all():
+            raise ColumnsError("a point of the frame is not registered")
+        return replace(frame, received=np.full(len(frame), message.received, np.int64))
+
+
+@dataclass(frozen=True, slots=True)
+class _Joined:
+    frame: Frame
+    aside: Sequence[Aside]
+
+
+class _Stopped(Exception):
+    """The process ends while the disk is full: the batch stays with the broker."""
+
+
+def _set_aside(message: Message, reason: str, detail: str) -> Aside:
+    topic = message.subject.decode(errors="replace")
+    return Aside(message.received, message.sequence, topic, reason, detail, message.payload)
