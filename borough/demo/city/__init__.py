@@ -1,0 +1,1 @@
+"""The city quarter: what stands where, what it measures, and where its values come from."""

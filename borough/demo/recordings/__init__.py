@@ -1,0 +1,1 @@
+"""Recordings of other cities, read out of the data packages and replayed at today's date."""
