@@ -9,10 +9,39 @@ ADDRESS_LEVELS_MAX = 32
 POINTS_PER_ENDPOINT_MAX = 10_000
 
 # -- kernel: wire codecs and the uplink
+PAYLOAD_BYTES_MAX = 1_048_576
+WIRE_DEPTH_MAX = 80
+"""Maps within maps in CBOR: an address of ADDRESS_LEVELS_MAX inside a delayed @nodeAdded fits."""
+DELAYED_NESTING_MAX = 2
+"""A @delayed within a @delayed within a @delayed is set aside."""
+ASIDE_PARTS_MAX = 16
+"""Bad parts of one message told apart; with more, the message is set aside once for the rest."""
+ASIDE_DETAIL_CHARS_MAX = 300
+FUTURE_MS = 300_000
+"""How far a device's clock may run ahead of the broker's."""
 
 # -- interoperability
+OVERLAY_BYTES_MAX = 16_384
+"""Of one overlay, as JSON in UTF-8."""
+OVERLAY_DEPTH_MAX = 8
+OVERLAY_NAME_CHARS_MAX = 128
+OVERLAY_TEXT_CHARS_MAX = 4_000
+OVERLAY_ENUM_MAX = 256
+OVERLAY_TAGS_MAX = 64
+OVERLAY_SECONDS_MAX = 3_155_760_000
+"""A hundred years: keeps every interval in milliseconds far inside 64 bits."""
+UNIT_CHARS_MAX = 64
+UNIT_CONVERSIONS_CACHED = 1_024
+RULES_POINTS_MAX = 10_000_000
+"""Highest point id the table of rules grows to, 72 bytes a point."""
 
 # -- computing: bus, admission, supervision
+RESTART_WAIT_S_MIN = 0.25
+RESTART_WAIT_S_MAX = 30.0
+ROLE_STABLE_S = 30.0
+"""A role that ran so long starts again without the waits of earlier crashes."""
+STOP_S_MAX = 9.0
+"""For all roles together."""
 WIRE_RECEIVE_BYTES = 262_144
 WIRE_CONTROL_LINE_MAX = 65_536
 """A longer line before its end is no NATS protocol."""
@@ -33,11 +62,98 @@ LIVE_CHUNK_BYTES = 400_000
 """Well below the broker's max_payload: an oversized message would cost the connection."""
 LIVE_COMMITS_WAITING = 256
 """Commits kept in memory for the live stream; older ones are read back from history."""
+BROKER_PAYLOAD_BYTES_MAX = 1_048_576
+"""Of one message, MQTT's own bytes included; a longer one costs the sender its connection."""
+BROKER_CONNECTIONS_MAX = 65_536
+BROKER_CONSUMERS_MAX = 100_000
+"""Two per QoS 1 subscription ending in ``#``; the server's default fails at 499 devices."""
+BROKER_UNACKNOWLEDGED_MAX = 1_000
+"""QoS 1 messages on their way to one session."""
+BROKER_LOG_BYTES_MAX = 16_777_216
+BROKER_LOG_FILES_MAX = 4
+BROKER_READY_S = 30.0
+"""From start to an answering port; a large store takes a while to be read back."""
+INGEST_UNACKNOWLEDGED_MAX = 20_000
+"""Messages handed out to the uplink and not yet acknowledged."""
+ADMISSION_WAITING_MAX = 4_096
+"""Logins waiting for a decision; the broker refuses each after two seconds anyway."""
+ADMISSION_TRACES_MAX = 65_536
+"""Connections remembered beside those that are up: just admitted, just refused, just gone."""
+REFUSALS_PER_BATCH_MAX = 1_000
+"""Different refusals told apart in one batch; further ones are counted by client alone."""
+REFUSED_CLIENTS_MAX = 10_000
+"""Clients whose refusals are counted; the one refused longest ago is forgotten first."""
+REFUSALS_PER_MINUTE_MAX = 600
+"""Refused publishes and subscriptions of one device in a minute before the alarm."""
+REFUSED_TEXT_CHARS_MAX = 1_024
+LOG_READ_BYTES_MAX = 4_194_304
+LOG_LINE_BYTES_MAX = 1_048_576
 
 # -- storage: registry
+REGISTRY_BUSY_S = 5.0
+"""How long a change waits for its turn before it is refused."""
+REGISTRY_READERS_MAX = 8
+"""Connections for reading per process; further readers wait as long as a change does."""
+REGISTRY_LOOKUP_ROWS = 500
+"""Addresses asked for in one statement: below the parameter limit of every SQLite in use."""
+REGISTRY_WAL_BYTES_MAX = 64_000_000
+"""The log is cut back to this size at each checkpoint."""
+PROJECTS_MAX = 10_000
+PROJECT_NAME_CHARS_MAX = 100
+ENDPOINTS_PER_PROJECT_MAX = 100_000
+FRIENDLY_NAME_CHARS_MAX = 255
+METADATA_BYTES_MAX = 65_536
+"""Of one endpoint, as JSON."""
+MODEL_BYTES_MAX = 8_000_000
+"""Of one endpoint's declared data model, as JSON."""
+OVERLAY_BYTES_MAX = 16_384
+"""Of one scope, as JSON."""
+OVERLAY_SCOPE_CHARS_MAX = ADDRESS_CHARS_MAX + 6
+OVERLAYS_PER_ENDPOINT_MAX = 20_000
+CLASS_OVERLAYS_MAX = 10_000
+DOCUMENT_DEPTH_MAX = 32
+CONNECTIONS_MAX = 10_000
+CONNECTION_NAME_CHARS_MAX = 100
+CONNECTION_BYTES_MAX = 1_000_000
+"""Of one connection's document, as JSON."""
+SOURCES_MAX = 10_000_000
+SOURCE_NAME_CHARS_MAX = 300
+USERS_MAX = 100_000
+USER_NAME_CHARS_MAX = 255
+TOKENS_PER_USER_MAX = 1_000
+TOKEN_LABEL_CHARS_MAX = 255
+TOKEN_SCOPES_BYTES_MAX = 4_096
+GRANTS_PER_USER_MAX = 10_000
+CERTIFICATES_PER_ENDPOINT_MAX = 1_000
+PROVISION_BYTES_MAX = 65_536
+"""Of the properties that one provision token carries, as JSON."""
 
 # -- storage: history
 
 # -- sensorisation
+CONNECTION_DOCUMENT_BYTES_MAX = 4 * 1024 * 1024
+PROFILES_PER_CONNECTION_MAX = 100
+POINTS_PER_PROFILE_MAX = 1_000
+DEVICES_PER_CONNECTION_MAX = 1_000
+SAMPLING_INTERVAL_S_MIN = 0.1
+SAMPLING_INTERVAL_S_MAX = 86_400.0
+STRING_BYTES_MAX = 250
+"""Length of a text read from a device: what 125 registers hold."""
+BACKOFF_S_MIN = 1.0
+BACKOFF_S_MAX = 300.0
+ADAPTER_CALL_S_MAX = 30.0
+"""After this an adapter's call counts as unreachable, whatever time-out the adapter has itself."""
+RETRY_AFTER_S_MAX = 3_600.0
+BISECT_REQUESTS_MAX = 64
+"""Requests spent in one turn on finding the addresses that a device refuses."""
+QUARANTINE_S = 600.0
+"""How long a refused address is left alone."""
+LATENCIES_KEPT_MAX = 256
+FRAME_ROWS_MAX = 1_000
+ROWS_WAITING_MAX = 100_000
+"""Rows in memory on their way to the spool's disk; above, the oldest are dropped and counted."""
+SPOOL_BYTES_MAX = 256 * 1024 * 1024
+SPOOL_PAGE_FRAMES = 64
+GAPS_KEPT_MAX = 1_000
 
 # -- management
