@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from security.aaa.levels import Level
@@ -15,7 +15,7 @@ class User:
 
     id: int
     name: str
-    password_hash: str | None
+    password_hash: str | None = field(repr=False)
     """argon2id in PHC form; None for one who signs in by token alone."""
     admin: bool
     """May manage users and projects, and owns every resource."""

@@ -1,0 +1,47 @@
+"""Every bound of this layer, by name. A test reaches each of them."""
+
+from __future__ import annotations
+
+# -- passwords
+PASSWORD_CHARS_MIN = 12
+PASSWORD_CHARS_MAX = 256
+PASSWORD_HASHES_AT_ONCE = 2
+"""Each takes 64 MiB and some tenths of a second on four lanes."""
+PASSWORD_WAIT_S = 5.0
+"""A sign-in that finds no free place within this time is turned away."""
+
+# -- accounts
+USER_NAME_CHARS_MAX = 64
+TOKEN_LABEL_CHARS_MAX = 100
+TOKENS_PER_USER_MAX = 100
+"""Tokens in force at a time; a further sign-in ends the oldest sign-in."""
+TOKEN_LIFE_S_MAX = 10 * 366 * 86_400
+SIGN_IN_LIFE_S = 12 * 3_600
+PRINCIPALS_CACHED_MAX = 10_000
+
+# -- throttling of sign-ins, per name and source
+SIGN_IN_FAILURES_FREE = 5
+"""Failures in a row before the first wait."""
+SIGN_IN_WAIT_S_FIRST = 1
+"""Doubled at each further failure."""
+SIGN_IN_WAIT_S_MAX = 60
+SIGN_IN_FORGET_S = 900
+"""A failure this old counts no more."""
+SIGN_IN_NAMES_MAX = 10_000
+"""Names and sources remembered; the one that failed longest ago is forgotten first."""
+
+# -- certificates
+CERTIFICATE_REQUEST_BYTES_MAX = 16_384
+DEVICE_CERTIFICATE_DAYS = 90
+DEVICE_CERTIFICATE_DAYS_MAX = 730
+SERVER_CERTIFICATE_DAYS = 397
+SERVER_CERTIFICATE_DAYS_MAX = 825
+SERVER_NAMES_MAX = 100
+"""Names and addresses in one server certificate."""
+AUTHORITY_DAYS = 20 * 365
+RSA_BITS_MIN = 2_048
+RSA_BITS_MAX = 8_192
+"""A longer key only costs the broker time at each handshake."""
+
+# -- key ring
+KEY_FILE_BYTES_MAX = 65_536
