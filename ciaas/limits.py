@@ -86,7 +86,7 @@ REFUSED_CLIENTS_MAX = 10_000
 REFUSALS_PER_MINUTE_MAX = 600
 """Refused publishes and subscriptions of one device in a minute before the alarm."""
 REFUSED_TEXT_CHARS_MAX = 1_024
-LOG_READ_BYTES_MAX = 4_194_304
+LOG_READ_BYTES_MAX = 1_048_576
 LOG_LINE_BYTES_MAX = 1_048_576
 
 # -- storage: registry

@@ -1,0 +1,1 @@
+"""Admission of devices: who may connect, who is connected, what was refused."""

@@ -1,0 +1,1 @@
+"""The broker: its configuration, its process, its log, its streams."""

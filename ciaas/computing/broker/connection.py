@@ -1,0 +1,83 @@
+"""A role's connection to the broker for control traffic, by its nkey; it reconnects for ever."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+
+from nats.aio.client import Client
+from nats.errors import Error as NatsError
+
+from ciaas.computing.broker.errors import BrokerError
+
+log = logging.getLogger(__name__)
+
+RECONNECT_WAIT_S = 1
+CONNECT_S = 5
+_FIRST_ATTEMPTS = 1
+
+Happened = Callable[[], Awaitable[None]]
+
+
+async def connect(
+    url: str,
+    seed: str,
+    *,
+    role: str,
+    on_error: Callable[[Exception], Awaitable[None]] | None = None,
+    on_lost: Happened | None = None,
+    on_reconnected: Happened | None = None,
+) -> Client:
+    """Connect as a role; its answers come to ``_INBOX.<role>``.
+
+    Args:
+        url: such as ``nats://127.0.0.1:4222``.
+        seed: the role's private nkey (SU…).
+        role: ``core``, ``field``, ``sys`` or ``auth``.
+        on_error: told of what the broker refuses, beside the log.
+        on_lost: told when the connection is gone.
+        on_reconnected: told when it is there again with its subscriptions.
+
+    Raises:
+        BrokerError: nobody answers at the address, or the key is refused.
+    """
+    last: Exception | None = None
+
+    async def report(error: Exception) -> None:
+        nonlocal last
+        last = error
+        # While the broker is away this comes at every attempt; that it went is said once.
+        level = logging.DEBUG if isinstance(error, OSError) else logging.WARNING
+        log.log(level, "broker connection of %s: %s", role, error)
+        if on_error:
+            await on_error(error)
+
+    async def lost() -> None:
+        log.warning("broker connection of %s is lost", role)
+        if on_lost:
+            await on_lost()
+
+    async def reconnected() -> None:
+        log.info("broker connection of %s is back", role)
+        if on_reconnected:
+            await on_reconnected()
+
+    client = Client()
+    try:
+        await client.connect(
+            url,
+            nkeys_seed_str=seed,
+            name=f"borough-{role}",
+            inbox_prefix=f"_INBOX.{role}",
+            error_cb=report,
+            disconnected_cb=lost,
+            reconnected_cb=reconnected,
+            connect_timeout=CONNECT_S,
+            reconnect_time_wait=RECONNECT_WAIT_S,
+            max_reconnect_attempts=_FIRST_ATTEMPTS,
+        )
+    except NatsError as error:
+        raise BrokerError(f"{role} cannot connect to {url}: {last or error}") from None
+    # Only now for ever: with this from the start a wrong key would be tried without an end.
+    client.options["max_reconnect_attempts"] = -1
+    return client
