@@ -130,6 +130,15 @@ PROVISION_BYTES_MAX = 65_536
 
 # -- storage: history
 
+# -- storage: record
+RECORD_ENTRY_BYTES_MAX = 65_536
+RECORD_GROUP_BYTES_MAX = 1_048_576
+"""Of entries that share one write and one fsync; also the most that a crash can leave torn."""
+RECORD_FILE_BYTES_MAX = 67_108_864
+"""A file that would grow beyond it is closed and the next one begun."""
+RECORD_READ_MAX = 10_000
+"""Entries of one read."""
+
 # -- sensorisation
 CONNECTION_DOCUMENT_BYTES_MAX = 4 * 1024 * 1024
 PROFILES_PER_CONNECTION_MAX = 100

@@ -153,6 +153,7 @@ class Connection:
     revision: int
     """Raised by one at each change of the document."""
     enabled: bool = True
+    deleted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +192,11 @@ class RegistryStore(Protocol):
         ...
 
     def changes(self, after: int) -> Changes:
-        """Return everything changed after that version; ``after=0`` loads the whole registry."""
+        """Return everything changed after that version; ``after=0`` loads the whole registry.
+
+        Deleted endpoints and connections and removed points are in it, marked as such, so that
+        applying the answers one after another gives the same picture as loading the whole.
+        """
         ...
 
     def create_project(self, name: str) -> Project:
@@ -227,7 +232,10 @@ class RegistryStore(Protocol):
         ...
 
     def delete_endpoint(self, uuid: EndpointId, at: int) -> Endpoint:
-        """Mark as deleted; its points are marked removed and keep their ids for ever."""
+        """Mark as deleted; its points are marked removed and keep their ids for ever.
+
+        In the same transaction its certificates are revoked and its provision token is removed.
+        """
         ...
 
     def declare_model(self, uuid: EndpointId, model: EndpointModel) -> Sequence[Point]:
@@ -249,6 +257,8 @@ class RegistryStore(Protocol):
     def ensure_points(self, points: Sequence[NewPoint]) -> Sequence[Point]:
         """Return the points in the order given; unknown ones are registered and join the model.
 
+        A point that exists stays as it was declared; one that was removed comes back under its id.
+
         Raises:
             Missing: an endpoint is unknown.
             Conflict: an endpoint would have more than POINTS_PER_ENDPOINT_MAX points.
@@ -256,11 +266,11 @@ class RegistryStore(Protocol):
         ...
 
     def points(self, prefix: Sequence[str]) -> Sequence[Point]:
-        """Return the points at or below the levels of a prefix, ordered by address."""
+        """Return the points at or below a prefix, ordered by address, removed ones included."""
         ...
 
     def point(self, address: PointAddress) -> Point:
-        """Raises Missing."""
+        """Return a point, also a removed one; raises Missing when there never was one."""
         ...
 
     def overlay(self, scope: str) -> Mapping[str, Any]:
@@ -268,7 +278,10 @@ class RegistryStore(Protocol):
         ...
 
     def change_overlay(self, scope: str, merge: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Merge keys into a scope's overlay (RFC 7396: None removes a key); returns the result."""
+        """Merge keys into a scope's overlay (RFC 7396: None removes a key); returns the result.
+
+        Raises Missing when the scope lies in an unknown or deleted endpoint.
+        """
         ...
 
     def put_connection(

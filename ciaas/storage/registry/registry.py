@@ -1,0 +1,86 @@
+"""One open registry: city resources, accounts, grants and certificates over one file."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Self
+
+from ciaas.ports import Clock
+from ciaas.storage.registry.database import Database
+from ciaas.storage.registry.migration import check
+from ciaas.storage.registry.resources.changes import ChangeLog
+from ciaas.storage.registry.resources.connections import Connections
+from ciaas.storage.registry.resources.endpoints import Endpoints
+from ciaas.storage.registry.resources.overlays import Overlays
+from ciaas.storage.registry.resources.points import Points
+from ciaas.storage.registry.resources.projects import Projects
+from ciaas.storage.registry.resources.sources import Sources
+from ciaas.storage.registry.security.accounts import Accounts
+from ciaas.storage.registry.security.certificates import Certificates
+from ciaas.storage.registry.security.grants import Grants
+
+
+class Resources(ChangeLog, Projects, Endpoints, Points, Overlays, Connections, Sources):
+    """`ciaas.ports.RegistryStore`: each parent has the methods of one noun."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+
+class Registry:
+    """The parts of one open registry; any thread may use them.
+
+    Each change raises the version by one and is durable (synced to the disk) when its method
+    returns. A refusal is a `RegistryError` that says what to do.
+    """
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self.resources = Resources(database, clock)
+        self.accounts = Accounts(database, clock)
+        self.grants = Grants(database)
+        self.certificates = Certificates(database, clock)
+
+    def version(self) -> int:
+        """Return the number of the last change, of whatever kind."""
+        return self._database.version()
+
+    def on_change(self, listener: Callable[[int], None]) -> None:
+        """Have each new version announced after its commit, by the thread that changed.
+
+        Two threads may announce out of order; the listener must not raise.
+        """
+        self._database.on_change(listener)
+
+    def close(self) -> None:
+        """Close the file; call it when no other thread uses the registry any more."""
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def open_registry(path: Path, read_only: bool = False, *, clock: Clock | None = None) -> Registry:
+    """Open a registry that `migrate` has made or brought up to date.
+
+    Args:
+        path: The SQLite file; one process at most may have it open for changes.
+        read_only: Every change is refused; for roles that follow what another process writes.
+        clock: Stamps creation and tells what has expired; None takes the machine's.
+
+    Raises:
+        Unusable: there is no registry at this path, it is damaged, or of another version.
+    """
+    check(path)
+    return Registry(Database(path, read_only=read_only), clock or _MachineClock())
+
+
+class _MachineClock:
+    def now_ms(self) -> int:
+        return time.time_ns() // 1_000_000

@@ -1,0 +1,1 @@
+"""City resources in the registry, one file per noun of `ciaas.ports.RegistryStore`."""

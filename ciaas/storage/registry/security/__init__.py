@@ -1,0 +1,1 @@
+"""What `security.ports` needs stored: accounts, grants and certificates."""

@@ -1,0 +1,144 @@
+"""Certificates of endpoints and provision tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+
+from ciaas.limits import CERTIFICATES_PER_ENDPOINT_MAX, PROVISION_BYTES_MAX
+from ciaas.ports import Clock, Conflict, Missing
+from ciaas.storage.registry.database import Change, Database
+from ciaas.storage.registry.document import decode, encode
+from ciaas.storage.registry.resources.endpoints import present
+from ciaas.storage.registry.schema import certificate, provision
+from security.ports import CertificateEntry, ProvisionEntry
+
+_CERTIFICATES = sa.select(
+    certificate.c.serial,
+    certificate.c.endpoint,
+    certificate.c.fingerprint,
+    certificate.c.not_after,
+    certificate.c.revoked,
+).order_by(certificate.c.id)
+
+_PROVISIONS = sa.select(
+    provision.c.digest, provision.c.endpoint, provision.c.expires_at, provision.c.properties
+)
+
+
+class Certificates:
+    """`security.ports.CertificateStore` in the registry."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    def add_certificate(self, entry: CertificateEntry) -> None:
+        """Keep a certificate; when the endpoint's room is full, the expired ones make way.
+
+        Raises:
+            Missing: the endpoint is unknown or deleted.
+            Conflict: the serial is known, or CERTIFICATES_PER_ENDPOINT_MAX are not yet expired.
+        """
+        with self._database.change() as change:
+            present(change.connection, entry.endpoint)
+            known = _CERTIFICATES.filter_by(serial=entry.serial)
+            if change.connection.execute(known).first() is not None:
+                raise Conflict(f"serial {entry.serial} was given before: draw another")
+            self._make_room(change, entry.endpoint)
+            change.connection.execute(
+                certificate.insert().values(
+                    serial=entry.serial,
+                    endpoint=entry.endpoint,
+                    fingerprint=entry.fingerprint,
+                    not_after=entry.not_after,
+                    revoked=entry.revoked,
+                    version=change.stamp(),
+                )
+            )
+
+    def certificates(self, endpoint: str) -> Sequence[CertificateEntry]:
+        """Return the endpoint's certificates, oldest first, revoked ones included."""
+        with self._database.read() as connection:
+            rows = connection.execute(_CERTIFICATES.filter_by(endpoint=endpoint))
+            return [CertificateEntry(*row) for row in rows]
+
+    def certificate(self, serial: str) -> CertificateEntry | None:
+        """Return the certificate, None when the serial was never given."""
+        with self._database.read() as connection:
+            row = connection.execute(_CERTIFICATES.filter_by(serial=serial)).one_or_none()
+        return None if row is None else CertificateEntry(*row)
+
+    def revoke_certificate(self, serial: str) -> None:
+        """Revoke; a second time changes nothing. Raises Missing for an unknown serial."""
+        with self._database.change() as change:
+            only = certificate.c.serial == serial
+            row = change.connection.execute(_CERTIFICATES.where(only)).one_or_none()
+            if row is None:
+                raise Missing(f"there is no certificate {serial}")
+            if not row.revoked:
+                change.connection.execute(
+                    certificate.update().where(only).values(revoked=True, version=change.stamp())
+                )
+
+    def put_provision(self, entry: ProvisionEntry) -> None:
+        """Store, replacing every earlier token of the same endpoint.
+
+        Raises:
+            Missing: the endpoint is unknown or deleted.
+            Conflict: the properties are too large, or another endpoint has this digest.
+        """
+        what = f"the provision properties of endpoint {entry.endpoint}"
+        text = encode(entry.properties, PROVISION_BYTES_MAX, what)
+        with self._database.change() as change:
+            present(change.connection, entry.endpoint)
+            change.connection.execute(provision.delete().filter_by(endpoint=entry.endpoint))
+            known = _PROVISIONS.filter_by(digest=entry.digest)
+            if change.connection.execute(known).first() is not None:
+                raise Conflict("another endpoint has this provision token: draw another")
+            change.connection.execute(
+                provision.insert().values(
+                    endpoint=entry.endpoint,
+                    digest=entry.digest,
+                    expires_at=entry.expires_at,
+                    properties=text,
+                    version=change.stamp(),
+                )
+            )
+
+    def take_provision(self, digest: str, now: int) -> ProvisionEntry | None:
+        """Remove and return the entry in one transaction; None when unknown or expired.
+
+        An expired one is removed too. ``now`` is milliseconds since 1970 UTC.
+        """
+        known = _PROVISIONS.filter_by(digest=digest)
+        with self._database.read() as connection:
+            # Anyone may ask without a login, so that a wrong token must not cost a change its turn.
+            if connection.execute(known).first() is None:
+                return None
+        with self._database.change() as change:
+            row = change.connection.execute(known).one_or_none()
+            if row is None:
+                return None
+            change.stamp()
+            change.connection.execute(provision.delete().filter_by(digest=digest))
+        _, endpoint, expires_at, properties = row
+        if expires_at <= now:
+            return None
+        return ProvisionEntry(digest, endpoint, expires_at, decode(properties))
+
+    def _make_room(self, change: Change, endpoint: str) -> None:
+        rows = sa.select(sa.func.count()).select_from(certificate).filter_by(endpoint=endpoint)
+        if change.connection.execute(rows).scalar_one() < CERTIFICATES_PER_ENDPOINT_MAX:
+            return
+        expired = certificate.c.not_after < self._clock.now_ms()
+        change.connection.execute(
+            certificate.delete().where(certificate.c.endpoint == endpoint, expired)
+        )
+        change.check_room(
+            rows,
+            CERTIFICATES_PER_ENDPOINT_MAX,
+            f"endpoint {endpoint} has {CERTIFICATES_PER_ENDPOINT_MAX:,} certificates that have "
+            "not expired: issue fewer, with a shorter life",
+        )
