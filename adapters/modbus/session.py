@@ -1,0 +1,118 @@
+"""The only place that knows pymodbus: its keyword for the device was renamed twice already."""
+
+from __future__ import annotations
+
+import logging
+import struct
+from collections.abc import Sequence
+
+from pymodbus.client import AsyncModbusTcpClient
+from pymodbus.exceptions import ConnectionException, ModbusException
+from pymodbus.pdu import ModbusPDU
+
+from adapters.modbus.adapter import ModbusConfig, Span, Table, extent
+from ciaas.sensorisation.contract import Batch, RawReading
+from ciaas.sensorisation.errors import (
+    AdapterError,
+    BadAddress,
+    Malformed,
+    RateLimited,
+    Rejected,
+    Unreachable,
+)
+
+# it dumps whole packets at each time-out; what matters reaches us as exceptions
+logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
+
+_BUSY_S = 1.0
+_REASONS = {
+    1: "illegal function: the device does not serve this table",
+    2: "illegal data address",
+    3: "illegal data value: the device refuses the length of the request",
+    4: "device failure",
+    7: "negative acknowledge",
+    8: "memory parity error",
+}
+_BUSY = {5: "acknowledge, not ready yet", 6: "device busy"}
+_GATEWAY = {10: "gateway path unavailable", 11: "the device behind the gateway does not respond"}
+
+
+async def connect(config: ModbusConfig) -> ModbusSession:
+    """Return an open session.
+
+    Raises:
+        Unreachable: nobody listens there.
+    """
+    client = AsyncModbusTcpClient(
+        config.host,
+        port=config.port,
+        timeout=config.timeout_s,
+        retries=0,  # retrying is the runtime's
+        reconnect_delay=0,  # so is connecting again
+    )
+    try:
+        if not await client.connect():
+            raise Unreachable(f"cannot connect to {config.host}:{config.port}")
+    except BaseException:  # a cancelled connect too must not leave its socket
+        client.close()
+        raise
+    return ModbusSession(client)
+
+
+class ModbusSession:
+    """One TCP connection. After Unreachable or Malformed it is of no use: close it."""
+
+    def __init__(self, client: AsyncModbusTcpClient) -> None:
+        self._client = client
+
+    async def read(self, batch: Batch) -> Sequence[RawReading]:
+        """Send the batch's one request and cut the answer into its targets."""
+        span: Span = batch.request
+        answer = await self._request(span)
+        values = answer.bits if span.table.bits else answer.registers
+        if len(values) < span.length:
+            raise Malformed(f"{len(values)} values came instead of {span.length}")
+        if span.table.bits:
+            return [
+                RawReading(target, bool(values[target.address.number - span.start]))
+                for target in batch.targets
+            ]
+        octets = struct.pack(f">{span.length}H", *values[: span.length])
+        readings = []
+        for target in batch.targets:
+            first = 2 * (target.address.number - span.start)
+            readings.append(RawReading(target, octets[first : first + 2 * extent(target)]))
+        return readings
+
+    async def close(self) -> None:
+        """Close the socket; nothing to wait for."""
+        self._client.close()
+
+    async def _request(self, span: Span) -> ModbusPDU:
+        calls = {
+            Table.COIL: self._client.read_coils,
+            Table.DISCRETE: self._client.read_discrete_inputs,
+            Table.HOLDING: self._client.read_holding_registers,
+            Table.INPUT: self._client.read_input_registers,
+        }
+        try:
+            answer = await calls[span.table](span.start, count=span.length, device_id=span.unit_id)
+        except ConnectionException as error:
+            raise Unreachable("the device closed the connection") from error
+        except ModbusException as error:
+            # a silent unit leaves the socket "connected": the runtime drops the session
+            raise Unreachable(f"unit {span.unit_id} does not answer") from error
+        if answer.isError():
+            raise refusal(answer.exception_code, span)
+        return answer
+
+
+def refusal(code: int, span: Span) -> AdapterError:
+    """Return the error that a Modbus exception code stands for."""
+    where = f"unit {span.unit_id}, {span.table} {span.start} to {span.start + span.length - 1}"
+    if code in _BUSY:
+        return RateLimited(f"{_BUSY[code]} ({where})", retry_after_s=_BUSY_S)
+    if code in _GATEWAY:
+        return Unreachable(f"{_GATEWAY[code]} ({where})")
+    kind = BadAddress if code == 2 else Rejected
+    return kind(f"{_REASONS.get(code, 'refused')} ({where})", code=str(code))

@@ -1,0 +1,1 @@
+"""Handing over: rows become frames, frames wait on disk until the stream has them."""

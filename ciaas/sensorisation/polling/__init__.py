@@ -1,0 +1,1 @@
+"""Polling: one supervised task per device."""

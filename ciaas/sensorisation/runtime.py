@@ -1,0 +1,223 @@
+"""The runtime of adapters: connections are applied, polled, reloaded, and handed over.
+
+Only here and below are there loops, waits, retries and queues; an adapter has none.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from random import Random
+
+from ciaas.kernel.address import PointAddress
+from ciaas.limits import QUARANTINE_S
+from ciaas.ports import Clock
+from ciaas.sensorisation.connection import ConnectionPlan, PlannedDevice
+from ciaas.sensorisation.contract import AnyAdapter
+from ciaas.sensorisation.handover.gathering import Gathering
+from ciaas.sensorisation.handover.sending import Sending
+from ciaas.sensorisation.handover.spool import Spool, SpoolFailed, SpoolLevel
+from ciaas.sensorisation.polling.backoff import Backoff, Pace
+from ciaas.sensorisation.polling.device import SupervisedDevice, Surroundings
+from ciaas.sensorisation.polling.health import DeviceHealth
+from ciaas.sensorisation.polling.link import Link
+from ciaas.sensorisation.ports import Outlet
+
+_OUTLET_PACE = Pace(0.5, 10.0)
+"""The stream is our own and near: it is tried more often than a device."""
+_DRAIN_S = 2.0
+"""How long stopping waits for the stream; what is left is handed over at the next start."""
+
+
+class ApplyError(Exception):
+    """The connection cannot be applied, and what ran before goes on; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What applying a connection did, by device id. A repeat starts and stops nothing."""
+
+    started: tuple[str, ...] = ()
+    stopped: tuple[str, ...] = ()
+    restarted: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeHealth:
+    """Everything the runtime knows of itself at one moment."""
+
+    devices: tuple[DeviceHealth, ...]
+    spool: SpoolLevel
+    rows_waiting: int
+    """Readings in memory, not yet in the spool."""
+    handed_over: int
+    """Samples that the stream took since the start."""
+    outlet_error: str
+    """Why the stream takes nothing now; empty while it does."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    digest: tuple[object, ...]
+    link: str
+    device: SupervisedDevice
+
+
+class Runtime:
+    """Polls the devices of all connections applied. Start it before applying, stop it once."""
+
+    def __init__(
+        self,
+        *,
+        adapters: Mapping[str, type[AnyAdapter]],
+        outlet: Outlet,
+        spool: Spool,
+        clock: Clock,
+        random: Random,
+        pace: Pace | None = None,
+        quarantine_s: float = QUARANTINE_S,
+    ) -> None:
+        """Take the parts; ``pace`` and ``quarantine_s`` default to the limits."""
+        self._adapters, self._random, self._spool = adapters, random, spool
+        self._pace = pace or Pace()
+        self._sending = Sending(spool, outlet, Backoff(random, _OUTLET_PACE))
+        self._gathering = Gathering(spool, self._sending.wake)
+        self._around = Surroundings(
+            self._gathering.deliver, clock, random, self._pace, quarantine_s
+        )
+        self._connections: dict[str, dict[str, _Running]] = {}
+        self._links: dict[str, Link] = {}
+        self._applying = asyncio.Lock()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Begin handing over; frames that an earlier run left in the spool go first."""
+        assert not self._tasks
+        self._tasks = [
+            asyncio.create_task(self._gathering.run(), name="gathering"),
+            asyncio.create_task(self._sending.run(), name="sending"),
+        ]
+
+    async def stop(self) -> None:
+        """Stop polling, store what was read, hand over what the stream takes soon, and close."""
+        for name in list(self._connections):
+            await self.remove(name)
+        gathering, sending = self._tasks
+        await _cancel(gathering)
+        with suppress(SpoolFailed):  # the rows are lost with the process; the disk is gone
+            await self._gathering.flush()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._sending.rest(), _DRAIN_S)
+        await _cancel(sending)
+        self._spool.close()
+
+    async def apply(
+        self,
+        plan: ConnectionPlan,
+        points: Mapping[PointAddress, int],
+        source: int,
+        *,
+        enabled: bool = True,
+    ) -> Applied:
+        """Bring one connection to its plan; devices that did not change are not disturbed.
+
+        Args:
+            plan: as `check_document` returned it.
+            points: the registry's id of each of its addresses; further ones are ignored.
+            source: the registry's number for this connection, written to every sample.
+            enabled: False stops polling and shows its devices as disabled.
+
+        Raises:
+            ApplyError: nothing was changed.
+        """
+        if (kind := self._adapters.get(plan.adapter)) is None:
+            raise ApplyError(f"connection {plan.name!r}: no adapter {plan.adapter!r} here")
+        for device in plan.devices:
+            for point in device.points:
+                if point.address not in points:
+                    raise ApplyError(
+                        f"connection {plan.name!r}: {point.address} is not registered; enrol again"
+                    )
+        async with self._applying:
+            return await self._exchange(plan, kind(), points, source, enabled)
+
+    async def remove(self, name: str) -> None:
+        """Stop polling a connection; an unknown name is ignored."""
+        async with self._applying:
+            for running in self._connections.pop(name, {}).values():
+                await running.device.stop()
+            await self._close_links()
+
+    def health(self) -> RuntimeHealth:
+        """Return a snapshot; devices in the order in which their connections were applied."""
+        return RuntimeHealth(
+            tuple(
+                running.device.health()
+                for devices in self._connections.values()
+                for running in devices.values()
+            ),
+            self._spool.level(),
+            self._gathering.waiting,
+            self._sending.samples,
+            self._sending.last_error,
+        )
+
+    async def _exchange(
+        self,
+        plan: ConnectionPlan,
+        adapter: AnyAdapter,
+        points: Mapping[PointAddress, int],
+        source: int,
+        enabled: bool,
+    ) -> Applied:
+        before = self._connections.get(plan.name, {})
+        after: dict[str, _Running] = {}
+        fresh: list[str] = []
+        for planned in plan.devices:
+            ids = {point.address: points[point.address] for point in planned.points}
+            digest = (planned.digest, plan.adapter, source, enabled, tuple(ids.values()))
+            old = before.get(planned.id)
+            if old is not None and old.digest == digest:
+                after[planned.id] = old
+                continue
+            key, link = self._link(plan.adapter, adapter, planned)
+            device = SupervisedDevice(plan.name, planned, adapter, link, ids, source, self._around)
+            after[planned.id] = _Running(digest, key, device)
+            fresh.append(planned.id)
+        for id_, running in before.items():
+            if after.get(id_) is not running:
+                await running.device.stop()
+        self._connections[plan.name] = after
+        if enabled:
+            for id_ in fresh:
+                after[id_].device.start()
+        await self._close_links()
+        return Applied(
+            started=tuple(id_ for id_ in fresh if id_ not in before),
+            stopped=tuple(id_ for id_ in before if id_ not in after),
+            restarted=tuple(id_ for id_ in fresh if id_ in before),
+            kept=tuple(id_ for id_ in after if id_ not in fresh),
+        )
+
+    def _link(self, name: str, adapter: AnyAdapter, planned: PlannedDevice) -> tuple[str, Link]:
+        """Return the link of a device: the one of every device that differs only in its id."""
+        shared = planned.config.model_dump_json(exclude=set(adapter.DEVICE_KEYS))
+        key = f"{name} {shared}"
+        if key not in self._links:
+            self._links[key] = Link(adapter, planned.config, Backoff(self._random, self._pace))
+        return key, self._links[key]
+
+    async def _close_links(self) -> None:
+        used = {
+            running.link for devices in self._connections.values() for running in devices.values()
+        }
+        for key in [key for key in self._links if key not in used]:
+            await self._links.pop(key).close()
+
+
+async def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait([task])
