@@ -129,6 +129,39 @@ PROVISION_BYTES_MAX = 65_536
 """Of the properties that one provision token carries, as JSON."""
 
 # -- storage: history
+HISTORY_MEMORY_MB = 512
+"""What DuckDB may use; a sort that needs more goes to a temporary file beside the store."""
+HISTORY_THREADS = 2
+HISTORY_CURSORS_MAX = 32
+"""Queries at work at the same time, the writer's and the sealer's included; others wait."""
+HISTORY_SEGMENT_ROWS = 262_144
+"""Rows that arrive in one unsorted tail before it is sorted."""
+HISTORY_SEGMENT_FAN_IN = 4
+"""Sorted segments of one level that are merged into one of the next."""
+HISTORY_SEGMENT_LEVELS = 4
+"""The largest segments hold ROWS * FAN_IN ** (LEVELS - 1) rows: 16.8 million."""
+HISTORY_SEAL_RETRY_S = 30.0
+HISTORY_CHECKPOINT_TRIES = 40
+"""5 ms apart; then the checkpoint waits until it has the file for itself."""
+HISTORY_TIDY_COMMITS = 10_000
+"""Transactions between two rounds of coalescing ranges and dropping what is out of date."""
+HISTORY_POINT_ID_MAX = 16_777_215
+"""The newest sample of each point is held in arrays of this length at most, 54 bytes a point."""
+HISTORY_REVISION_MAX = 65_535
+"""Further values at the same point and time keep this revision; the newest commit wins."""
+HISTORY_COVERAGE_RANGES_MAX = 100_000
+"""Far more gaps than a consumer has messages in flight: the oldest gap can't be filled any more."""
+HISTORY_ASIDE_ROWS_KEPT = 100_000
+HISTORY_ASIDE_BYTES_KEPT = 268_435_456
+HISTORY_ASIDE_PAGE_MAX = 1_000
+HISTORY_RECEIPTS_KEPT = 100_000
+HISTORY_RECEIPT_AGE_MS = 604_800_000
+"""Seven days, after which a key may be used again."""
+HISTORY_RECEIPT_KEY_CHARS_MAX = 200
+HISTORY_SERIES_ROWS_MAX = 1_000_000
+"""Of one answer, over all its points."""
+HISTORY_COMMITS_PAGE_ROWS = 50_000
+"""Rows read at a time while commits are read back."""
 
 # -- storage: record
 RECORD_ENTRY_BYTES_MAX = 65_536
@@ -166,3 +199,4 @@ SPOOL_PAGE_FRAMES = 64
 GAPS_KEPT_MAX = 1_000
 
 # -- management
+PROVISION_TOKEN_LIFE_MS = 24 * 3_600_000
