@@ -36,11 +36,12 @@ class Table(StrEnum):
 
 
 class ModbusConfig(Checked):
-    """How to reach a device, or several behind one gateway that differ in ``unit_id``."""
+    """How to reach a device, or several behind one gateway that differ in ``unit``."""
 
     host: str = Field(min_length=1, max_length=255)
     port: int = Field(default=502, ge=1, le=65_535)
-    unit_id: int = Field(default=1, ge=0, le=255)
+    unit: int = Field(default=1, ge=0, le=255)
+    """Unit identifier."""
     timeout_s: float = Field(default=3.0, ge=0.05, le=20.0)
     """A device that stays silent for so long is unreachable."""
     registers_max: int = Field(default=REGISTERS_PER_READ_MAX, ge=1, le=REGISTERS_PER_READ_MAX)
@@ -50,16 +51,19 @@ class ModbusConfig(Checked):
 
 
 class ModbusAddress(Checked):
-    """Where a point begins. ``number`` counts from 0 as on the wire: 40001 is holding 0."""
+    """Where a point begins. ``register`` counts from 0 as on the wire: 40001 is holding 0.
 
-    table: Table
-    number: int = Field(ge=0, lt=_ADDRESSES)
+    In the tables of bits it is the number of the bit.
+    """
+
+    table: Table = Table.HOLDING
+    number: int = Field(alias="register", ge=0, lt=_ADDRESSES)
 
 
 class Span(NamedTuple):
     """One read request."""
 
-    unit_id: int
+    unit: int
     table: Table
     start: int
     length: int
@@ -71,7 +75,7 @@ class Modbus(Adapter[ModbusConfig, ModbusAddress]):
 
     Config: ClassVar[type[Checked]] = ModbusConfig
     Address: ClassVar[type[Checked]] = ModbusAddress
-    DEVICE_KEYS: ClassVar[frozenset[str]] = frozenset({"unit_id"})
+    DEVICE_KEYS: ClassVar[frozenset[str]] = frozenset({"unit"})
 
     def plan(self, config: ModbusConfig, targets: Sequence[Target]) -> Sequence[Batch]:
         """Merge targets of one table that lie no more than ``gap_max`` apart."""
@@ -119,20 +123,20 @@ def extent(target: Target) -> int:
 
 
 def _merge(config: ModbusConfig, table: Table, targets: list[Target]) -> Iterator[Batch]:
-    unit = _BITS_PER_REGISTER if table.bits else 1
-    longest = min(config.registers_max * unit, BITS_PER_READ_MAX)
+    step = _BITS_PER_REGISTER if table.bits else 1
+    longest = min(config.registers_max * step, BITS_PER_READ_MAX)
     run: list[Target] = []
     start = end = 0
     for target in targets:
         first, last = target.address.number, target.address.number + extent(target)
         if last - first > longest:
             raise ValueError(f"takes {last - first} registers; a request reads {longest} at most")
-        if run and (first > end + config.gap_max * unit or max(end, last) - start > longest):
-            yield Batch(tuple(run), Span(config.unit_id, table, start, end - start))
+        if run and (first > end + config.gap_max * step or max(end, last) - start > longest):
+            yield Batch(tuple(run), Span(config.unit, table, start, end - start))
             run = []
         if not run:
             start, end = first, last
         run.append(target)
         end = max(end, last)
     if run:
-        yield Batch(tuple(run), Span(config.unit_id, table, start, end - start))
+        yield Batch(tuple(run), Span(config.unit, table, start, end - start))

@@ -31,7 +31,7 @@ async def probe(adapter: Modbus, config: ModbusConfig) -> ProbeReport:
         steps.append(ProbeStep("tcp", False, str(error)))
         return ProbeReport(tuple(steps), f"see that a Modbus server listens on {place}")
     steps.append(ProbeStep("tcp", True, place))
-    target = Target(ModbusAddress(table=Table.HOLDING, number=0), _REGISTER_BYTES)
+    target = Target(ModbusAddress(table=Table.HOLDING, register=0), _REGISTER_BYTES)
     try:
         readings = await session.read(adapter.plan(config, [target])[0])
         steps.append(ProbeStep("protocol", True, f"holding 0 reads {readings[0].value!r}"))
@@ -39,9 +39,7 @@ async def probe(adapter: Modbus, config: ModbusConfig) -> ProbeReport:
         steps.append(ProbeStep("protocol", True, f"it answers: {error}"))
     except AdapterError as error:
         steps.append(ProbeStep("protocol", False, str(error)))
-        return ProbeReport(
-            tuple(steps), f"something listens on {place}; check unit_id {config.unit_id}"
-        )
+        return ProbeReport(tuple(steps), f"something listens on {place}; check unit {config.unit}")
     finally:
         await session.close()
     return ProbeReport(tuple(steps))

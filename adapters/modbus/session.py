@@ -96,12 +96,12 @@ class ModbusSession:
             Table.INPUT: self._client.read_input_registers,
         }
         try:
-            answer = await calls[span.table](span.start, count=span.length, device_id=span.unit_id)
+            answer = await calls[span.table](span.start, count=span.length, device_id=span.unit)
         except ConnectionException as error:
             raise Unreachable("the device closed the connection") from error
         except ModbusException as error:
             # a silent unit leaves the socket "connected": the runtime drops the session
-            raise Unreachable(f"unit {span.unit_id} does not answer") from error
+            raise Unreachable(f"unit {span.unit} does not answer") from error
         if answer.isError():
             raise refusal(answer.exception_code, span)
         return answer
@@ -109,7 +109,7 @@ class ModbusSession:
 
 def refusal(code: int, span: Span) -> AdapterError:
     """Return the error that a Modbus exception code stands for."""
-    where = f"unit {span.unit_id}, {span.table} {span.start} to {span.start + span.length - 1}"
+    where = f"unit {span.unit}, {span.table} {span.start} to {span.start + span.length - 1}"
     if code in _BUSY:
         return RateLimited(f"{_BUSY[code]} ({where})", retry_after_s=_BUSY_S)
     if code in _GATEWAY:

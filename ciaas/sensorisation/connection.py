@@ -11,8 +11,13 @@ from uuid import UUID, uuid5
 
 from pydantic import Field, ValidationError
 
+from ciaas.interoperability.overlay import OverlayError, check_overlay
 from ciaas.kernel.address import AddressError, EndpointId, PointAddress, check_endpoint
-from ciaas.limits import DEVICES_PER_CONNECTION_MAX, PROFILES_PER_CONNECTION_MAX
+from ciaas.limits import (
+    DEVICES_PER_CONNECTION_MAX,
+    FRIENDLY_NAME_CHARS_MAX,
+    PROFILES_PER_CONNECTION_MAX,
+)
 from ciaas.sensorisation.contract import AnyAdapter, Checked, Target
 from ciaas.sensorisation.profile import Fault, PointProfile, Profile, profile_faults, target_fault
 from ciaas.sensorisation.profile.device_profile import Name
@@ -22,25 +27,35 @@ _NAMESPACE = UUID("6f0d7c7e-4f0e-5b39-9c0f-3a2f7f3f1c55")
 
 
 class Place(Checked):
-    """Where a device stands, WGS84."""
+    """Where a device stands, in degrees, WGS 84."""
 
     lat: float = Field(ge=-90, le=90)
     lon: float = Field(ge=-180, le=180)
-    height_m: float | None = None
-    name: str | None = None
 
 
 class Device(Checked):
     """One device of the document. ``config`` overrides keys of the connection's."""
 
     id: Name
-    friendly_name: str = Field(min_length=1, max_length=200)
+    friendly_name: str = Field(min_length=1, max_length=FRIENDLY_NAME_CHARS_MAX)
     profile: Name
     uuid: str | None = None
     config: Mapping[str, Any] = {}
     place: Place | None = None
     metadata: Mapping[str, Any] = {}
+    """Free, kept with the endpoint."""
     tags: tuple[str, ...] = ()
+    overlay: Mapping[str, Any] = {}
+    """Further keys of the endpoint's overlay, such as ``origin`` or ``licence``."""
+
+    def endpoint_overlay(self) -> dict[str, Any]:
+        """Return what holds for every point of the device."""
+        told: dict[str, Any] = dict(self.overlay)
+        if self.place is not None:
+            told["place"] = self.place.model_dump()
+        if self.tags:
+            told["tags"] = list(self.tags)
+        return told
 
 
 class Document(Checked):
@@ -78,6 +93,8 @@ class PlannedDevice:
     endpoint: EndpointId
     friendly_name: str
     metadata: Mapping[str, Any]
+    overlay: Mapping[str, Any]
+    """Of the endpoint as a whole: place, tags and what else the document says."""
     profile: Profile
     config: Checked
     points: tuple[PlannedPoint, ...]
@@ -144,8 +161,12 @@ def _document_faults(document: Document) -> Iterator[Fault]:
         if device.profile not in profiles:
             known = ", ".join(sorted(profiles))
             yield Fault(f"{here}.profile", f"{device.profile!r} is not among: {known}")
-        if reserved := {"place", "tags"} & device.metadata.keys():
-            yield Fault(f"{here}.metadata", f"{sorted(reserved)} are keys of the device itself")
+        if doubled := sorted({"place", "tags"} & device.overlay.keys()):
+            yield Fault(f"{here}.overlay", f"{doubled} are keys of the device itself: move them up")
+        try:
+            check_overlay(device.endpoint_overlay())
+        except OverlayError as error:
+            yield Fault(f"{here}.overlay", str(error))
         try:
             keys = {
                 "id": device.id,
@@ -200,9 +221,6 @@ def _plan_device(
     if faults:
         raise DocumentError(faults)
     endpoint = check_endpoint(device.uuid or endpoint_of(document.name, device.id))
-    told = device.model_dump(mode="json", exclude_unset=True)
-    facts: dict[str, Any] = {key: told[key] for key in ("place", "tags") if key in told}
-    metadata = {**device.metadata, **facts}
     points = tuple(
         PlannedPoint(PointAddress(f"{endpoint}/{point.id}"), target, point)
         for point, target in targets
@@ -212,7 +230,8 @@ def _plan_device(
         device.id,
         endpoint,
         device.friendly_name,
-        metadata,
+        device.metadata,
+        device.endpoint_overlay(),
         profile,
         config,
         points,

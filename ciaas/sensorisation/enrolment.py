@@ -173,13 +173,24 @@ def _align(
     model = declared_model(device.profile)
     if endpoint.model != model:
         registry.declare_model(device.endpoint, model)
-    old = overlays(earlier.profile) if earlier else {}
-    for path, overlay in overlays(device.profile).items():
-        if merge := _difference(old.get(path, {}), overlay):
-            scope = f"{device.endpoint}/{path}"
+    for scope, (said_before, overlay) in _scopes(device, earlier).items():
+        if merge := _difference(said_before, overlay):
             stored = registry.overlay(scope)
             if any(stored.get(key) != value for key, value in merge.items()):
                 registry.change_overlay(scope, merge)
+
+
+def _scopes(
+    device: PlannedDevice, earlier: PlannedDevice | None
+) -> Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any]]]:
+    """Return the overlay that the document said before, and says now, at each scope."""
+    old = dict(overlays(earlier.profile)) if earlier else {}
+    new = overlays(device.profile)
+    scopes = {
+        f"{device.endpoint}/{path}": (old.get(path, {}), new.get(path, {}))
+        for path in {**old, **new}
+    }
+    return {device.endpoint: (earlier.overlay if earlier else {}, device.overlay), **scopes}
 
 
 def _difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cache
 from typing import NamedTuple
 
-import pint
-
+from ciaas.interoperability.overlay import OverlayError, check_overlay
 from ciaas.kernel.model import ValueType
 from ciaas.sensorisation.contract import AnyAdapter, Checked, Target
-from ciaas.sensorisation.profile.device_profile import PointProfile, Profile, ReportMode, Unit
+from ciaas.sensorisation.profile.device_profile import PointProfile, Profile, ReportMode
+from ciaas.sensorisation.profile.overlays import overlay_of
 from ciaas.sensorisation.profile.raw import RawType
+
+_OVERLAY_PLACES = {
+    "title": "title",
+    "quantity": "quantity",
+    "unit": "unit.canonical",
+    "source_unit": "unit.source",
+    "range": "validity.range",
+    "rate_max": "validity.rate_max",
+    "stale_after_s": "validity.stale_after_s",
+    "enum": "transform.enum",
+}
+"""Keys of the overlay and where a profile says them."""
+_PLACES_TOLD = ", ".join(_OVERLAY_PLACES.values())
 
 
 class Fault(NamedTuple):
@@ -74,31 +86,15 @@ def _point_faults(point: PointProfile, path: str) -> Iterator[Fault]:
             yield Fault(f"{path}.{name}", f"only numbers can have this, not a {declared}")
     if validity.null_values and not raw.type.integer:
         yield Fault(f"{path}.validity.null_values", f"needs an integer raw type, not {raw.type}")
-    if point.unit is not None:
-        yield from _unit_faults(point.unit, f"{path}.unit")
-
-
-@cache
-def _units() -> pint.UnitRegistry[float]:
-    return pint.UnitRegistry(autoconvert_offset_to_baseunit=True)
-
-
-def _unit_faults(unit: Unit, path: str) -> Iterator[Fault]:
-    parsed = []
-    for side in ("source", "canonical"):
-        text = getattr(unit, side)
-        try:
-            parsed.append(_units().parse_units(text))
-        # pint lets errors of its tokenizer through beside its own: any of them means no unit
-        except (pint.PintError, AttributeError, TypeError, ValueError, SyntaxError) as error:
-            yield Fault(
-                f"{path}.{side}", f"{text!r} is no unit ({error}): write it as 'm**3/h' or 'degC'"
-            )
-    if len(parsed) == 2 and not parsed[0].is_compatible_with(parsed[1]):
-        yield Fault(
-            f"{path}.canonical",
-            f"{unit.source!r} cannot be converted to {unit.canonical!r}: correct one of them",
-        )
+    if doubled := sorted(_OVERLAY_PLACES.keys() & point.overlay.keys()):
+        yield Fault(f"{path}.overlay", f"{doubled} have places of their own: {_PLACES_TOLD}")
+        return
+    try:
+        check_overlay(dict(overlay_of(point)))
+    except OverlayError as error:
+        key, _, remedy = str(error).partition(": ")
+        place = _OVERLAY_PLACES.get(key, f"overlay.{key}" if key in point.overlay else "overlay")
+        yield Fault(f"{path}.{place}", remedy or str(error))
 
 
 def target_fault(adapter: AnyAdapter, config: Checked, target: Target) -> str | None:

@@ -76,19 +76,13 @@ class Unit(Checked):
 class Validity(Checked):
     """How far a value may be believed; ``range`` and ``rate_max`` are in the canonical unit."""
 
-    range: tuple[float, float] | None = None
-    """Lowest and highest value possible, both included."""
+    range: tuple[float | None, float | None] | None = None
+    """Lowest and highest value possible, both included; null leaves an end open."""
     rate_max: float | None = Field(default=None, gt=0)
     """Fastest possible change per second."""
     stale_after_s: float | None = Field(default=None, gt=0)
     null_values: tuple[int, ...] = ()
     """Raw numbers by which the device says that it has no value."""
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Validity:
-        if self.range is not None and self.range[0] > self.range[1]:
-            raise ValueError(f"'range' is [lowest, highest], not {list(self.range)}")
-        return self
 
 
 class Sampling(Checked):
@@ -150,6 +144,8 @@ class PointProfile(Checked):
     type: ValueType = ValueType.NUMBER
     title: str | None = None
     quantity: str | None = None
+    overlay: Mapping[str, Any] = {}
+    """Further keys of the point's overlay, such as ``licence`` or ``precision``."""
 
 
 class Profile(Checked):

@@ -11,12 +11,13 @@ from ciaas.sensorisation.profile.device_profile import PointProfile, Profile
 
 def overlays(profile: Profile) -> Mapping[str, Mapping[str, Any]]:
     """Return the overlay of each point by its path; a point that says nothing has an empty one."""
-    return {point.id: _overlay(point) for point in profile.points}
+    return {point.id: overlay_of(point) for point in profile.points}
 
 
-def _overlay(point: PointProfile) -> Mapping[str, Any]:
-    validity, unit = point.validity, point.unit
-    entries = {
+def overlay_of(point: PointProfile) -> Mapping[str, Any]:
+    """Return the overlay of one point, keys without a value left out."""
+    validity, unit, words = point.validity, point.unit, point.transform.enum
+    entries: dict[str, Any] = {
         "title": point.title,
         "quantity": point.quantity,
         "unit": unit and unit.canonical,
@@ -24,8 +25,10 @@ def _overlay(point: PointProfile) -> Mapping[str, Any]:
         "range": validity.range and list(validity.range),
         "rate_max": validity.rate_max,
         "stale_after_s": validity.stale_after_s,
+        "enum": words and sorted(set(words.values())),
     }
-    return {key: value for key, value in entries.items() if value is not None}
+    stated = {key: value for key, value in entries.items() if value is not None}
+    return {**stated, **point.overlay}
 
 
 def declared_model(profile: Profile) -> EndpointModel:

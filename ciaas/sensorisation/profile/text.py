@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from ciaas.limits import CONNECTION_DOCUMENT_BYTES_MAX
+from ciaas.limits import CONNECTION_BYTES_MAX
 
 
 class TextError(ValueError):
@@ -37,8 +37,8 @@ def read_text(text: str) -> dict[str, Any]:
     Raises:
         TextError: too long, not YAML, an alias, a key given twice, or no mapping.
     """
-    if len(text.encode()) > CONNECTION_DOCUMENT_BYTES_MAX:
-        raise TextError(f"the document is longer than {CONNECTION_DOCUMENT_BYTES_MAX} bytes")
+    if len(text.encode()) > CONNECTION_BYTES_MAX:
+        raise TextError(f"the document is longer than {CONNECTION_BYTES_MAX} bytes")
     try:
         document = yaml.load(text, _PlainLoader)  # noqa: S506 - a SafeLoader, made stricter
     except yaml.YAMLError as error:
