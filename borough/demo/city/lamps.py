@@ -94,7 +94,7 @@ class LampEnergy:
         last = int(self._times[-1])
         if end < last:
             return
-        grid = np.arange(last, end + 24 * HOUR_MS, _TABLE_STEP_MS, np.int64)
+        grid = np.arange(last, end + 24 * HOUR_MS, _TABLE_STEP_MS, dtype=np.int64)
         lit = np.cumsum(self._level.at(grid[:-1]) / 100) * (_TABLE_STEP_MS / HOUR_MS)
         self._times = np.concatenate([self._times, grid[1:]])
         self._full_hours = np.concatenate([self._full_hours, self._full_hours[-1] + lit])

@@ -66,6 +66,7 @@ def rooms() -> list[Thing]:
             kind="building-climate",
             name=f"Public building {room}",
             path=Path.MQTT,
+            cbor=True,
             place=along("Kaisaniemenkatu", 0.7),
             origin=Origin.REPLAYED,
             source=STAMBRUGES,

@@ -108,6 +108,8 @@ class Thing:
     """``held`` or ``interpolated``: what a value between two recorded samples is."""
     past_step_ms: int = 3_600_000
     """Interval of the past that it brings along; for a recording, its own."""
+    cbor: bool = False
+    """Speaks CBOR instead of JSON."""
     unit_id: int = 0
     """Modbus unit, 0 for a thing that is not polled."""
 
@@ -121,10 +123,10 @@ class Thing:
         return f"{self.uuid}/{channel.path}"
 
     def overlay(self) -> dict[str, Any]:
-        """Return what ``PATCH /metadata/<endpoint>`` is told, places as GeoJSON."""
+        """Return what ``PATCH /metadata/<endpoint>`` is told."""
         stated: dict[str, Any] = {
             "title": self.name,
-            "place": {"type": "Point", "coordinates": list(self.place)},
+            "place": {"lat": self.place[1], "lon": self.place[0]},
             "tags": ["demo", self.kind, f"origin: {self.origin}"],
             "origin": str(self.origin),
             "licence": self.source.licence,

@@ -51,15 +51,15 @@ class Recordings:
 
     def vehicles(self, year: int) -> Replay:
         """Vehicles per hour on one road, one year of 2013 and 2016 to 2018; gaps are kept."""
-        return _replay(self._vehicles[str(year)], HOUR_MS)
+        return _replay(self._vehicles.loc[f"{year}" : f"{year}"], HOUR_MS)
 
     def occupancy(self, start: str, end: str) -> Replay:
         """Share of time a lane loop was covered, 0 to 1, between two dates of 2015 and 2016."""
-        return _replay(self._occupancy[start:end], HOUR_MS)
+        return _replay(self._occupancy.loc[start:end], HOUR_MS)
 
     def air(self, column: str, year: int) -> Replay:
         """One column of an air quality station, one year of 2010 to 2014; missing values kept."""
-        readings = self._air.loc[str(year), column]
+        readings = self._air.loc[f"{year}" : f"{year}", column]
         # Between two hours dust is held, since it jumps; temperature and pressure glide.
         return _replay(readings, HOUR_MS, season=True, interpolated=column != "pm2.5")
 
@@ -75,7 +75,7 @@ class Recordings:
 
     def water(self, start: str, end: str) -> Replay:
         """Flow in a water main in l/s between two dates; its low episodes and gaps are kept."""
-        return _replay(self._water[start:end], HOUR_MS)
+        return _replay(self._water.loc[start:end], HOUR_MS)
 
     @cached_property
     def _pedestrians(self) -> pd.DataFrame:
@@ -181,5 +181,5 @@ def _replay(
 ) -> Replay:
     index = pd.DatetimeIndex(readings.index)
     wall = index.to_numpy().astype("datetime64[ms]").astype(np.int64)
-    values = readings.to_numpy(np.float64)
+    values = np.asarray(readings, np.float64)
     return Replay(wall, values, step_ms, season=season, interpolated=interpolated)

@@ -1,0 +1,108 @@
+"""The Modbus TCP server process: one unit for each polled device, registers from the signals.
+
+Run as ``python -m borough.demo.devices.modbus_process``; reports the port it listens on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import time
+from collections.abc import Sequence
+
+import numpy as np
+from pymodbus.constants import ExcCodes
+from pymodbus.server import ModbusTcpServer
+from pymodbus.simulator import DataType, SimData, SimDevice
+
+from borough.demo.city.plan import by_path
+from borough.demo.city.thing import Path, Thing
+from borough.demo.devices.launch import Stop, hear_parent, report
+from borough.demo.devices.registers import registers
+from borough.demo.recordings.library import Recordings
+from borough.demo.recordings.replay import Signal
+
+HOST = "127.0.0.1"
+_LOOK_S = 0.1
+
+
+class Unit:
+    """One polled device: its registers hold the values of the present second."""
+
+    def __init__(self, thing: Thing, recordings: Recordings) -> None:
+        self.id = thing.unit_id
+        self._signals: list[Signal] = []
+        self._layout = list(registers(thing))
+        self._signals = [channel.signal(recordings) for _, channel, _ in self._layout]
+        self._second = -1
+        self.words = self.at(0)
+
+    def at(self, second: int) -> list[int]:
+        """Return the registers at a second since 1970 UTC."""
+        if second != self._second:
+            now = np.array([second * 1_000], np.int64)
+            self._second = second
+            self.words = [
+                word
+                for (_, channel, register), signal in zip(self._layout, self._signals, strict=True)
+                for word in register.encode(round(float(signal.at(now)[0]), channel.decimals))
+            ]
+        return self.words
+
+    def device(self) -> SimDevice:
+        """Return it as a device of the Modbus server."""
+        data = SimData(0, values=self.at(0), datatype=DataType.REGISTERS, readonly=True)
+        return SimDevice(self.id, simdata=[data], action=self._refresh)
+
+    async def _refresh(
+        self,
+        function_code: int,
+        start_address: int,
+        address: int,
+        count: int,
+        current_registers: list[int],
+        set_values: list[int] | list[bool] | None,
+    ) -> ExcCodes | None:
+        words = self.at(int(time.time()))
+        current_registers[: len(words)] = words
+        return None
+
+
+def free_port(wanted: int) -> int:
+    """Return the wanted port when it is free on this machine, else one that is."""
+    for port in (wanted, 0):
+        with socket.socket() as trial:
+            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                trial.bind((HOST, port))
+            except OSError:
+                continue
+            return int(trial.getsockname()[1])
+    raise OSError("no TCP port is free")
+
+
+async def serve(things: Sequence[Thing], recordings: Recordings, wanted: int, stop: Stop) -> None:
+    """Serve the things' registers until told to stop; ``wanted`` 0 takes any port."""
+    devices = [Unit(thing, recordings).device() for thing in things]
+    port = free_port(wanted)
+    server = ModbusTcpServer(devices, address=(HOST, port))
+    await server.serve_forever(background=True)
+    report(port=port)
+    # A signal handler cannot wake the loop by itself: it is looked at.
+    while not stop:  # noqa: ASYNC110
+        await asyncio.sleep(_LOOK_S)
+    server.close()
+
+
+def main() -> None:
+    """Run the server as its parent says."""
+    stop = Stop()
+    told = hear_parent()
+    # pymodbus logs every packet of a connection that ends.
+    logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
+    asyncio.run(serve(by_path(Path.MODBUS), Recordings(), int(told["port"]), stop))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,104 @@
+"""The platform as the demo sees it: its public HTTP API and nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any
+
+import httpx
+
+_TIMEOUT_S = 30.0
+_TRIES = 5
+_PAUSE_S = 0.3
+
+
+class PlatformError(Exception):
+    """The platform refused or did not answer; the message says what and why."""
+
+
+class NotFound(PlatformError):
+    """What was asked for does not exist."""
+
+
+class Platform:
+    """A connection to the API as one user; an asynchronous context manager.
+
+    Args:
+        http: base address, such as ``http://127.0.0.1:8080``.
+        token: bearer token of an administrator.
+        authority: PEM file to trust when the address is https; None for the system's.
+    """
+
+    def __init__(self, http: str, token: str, authority: str | None = None) -> None:
+        self._client = httpx.AsyncClient(
+            base_url=f"{http.rstrip('/')}/api/v1",
+            headers={"Authorization": f"Bearer {token}", "Accept": "application/json"},
+            verify=ssl.create_default_context(cafile=authority),
+            timeout=_TIMEOUT_S,
+        )
+
+    async def __aenter__(self) -> Platform:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._client.aclose()
+
+    async def get(self, path: str, query: Mapping[str, Any] | None = None) -> Any:
+        """Return the answer's JSON.
+
+        Raises:
+            PlatformError: refused, or not answered after several tries; NotFound for 404.
+        """
+        return (await self._call("GET", path, query, None)).json()
+
+    async def text(self, path: str) -> str:
+        """Return the answer as text; raises as `get`."""
+        return (await self._call("GET", path, None, None)).text
+
+    async def send(
+        self, method: str, path: str, body: Any, query: Mapping[str, Any] | None = None
+    ) -> Any:
+        """Send JSON and return the answer's; raises as `get`.
+
+        Everything the demo sends may be sent twice: it is tried again when no answer came.
+        """
+        return (await self._call(method, path, query, body)).json()
+
+    async def _call(
+        self, method: str, path: str, query: Mapping[str, Any] | None, body: Any
+    ) -> httpx.Response:
+        answer: httpx.Response | None = None
+        failure: object = None
+        for _ in range(_TRIES):
+            try:
+                answer = await self._client.request(method, path, params=query, json=body)
+            except httpx.TransportError as error:
+                failure = error or type(error).__name__
+            else:
+                if answer.status_code not in (429, 502, 503, 504):
+                    break
+                failure = answer.status_code
+            await asyncio.sleep(_PAUSE_S)
+        if answer is None:
+            raise PlatformError(f"{method} {path}: no answer from the platform ({failure})")
+        if answer.status_code == 404:
+            raise NotFound(f"{method} {path}: {_detail(answer)}")
+        if not answer.is_success:
+            raise PlatformError(f"{method} {path}: {answer.status_code}, {_detail(answer)}")
+        return answer
+
+
+def _detail(answer: httpx.Response) -> str:
+    """Return what a problem document says, or the beginning of another answer."""
+    try:
+        return str(answer.json()["detail"])
+    except (ValueError, KeyError, TypeError):
+        return answer.text[:200]
