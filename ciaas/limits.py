@@ -58,6 +58,7 @@ APP_WRITES_WAITING = 1_000
 RECONNECT_WAIT_S_MAX = 2.0
 VOLATILE_MESSAGES_MAX = 200_000
 """QoS 0 messages waiting for the writer; beyond it the newest are dropped and counted."""
+PUBLISH_WAIT_S = 5.0
 LIVE_CHUNK_BYTES = 400_000
 """Well below the broker's max_payload: an oversized message would cost the connection."""
 LIVE_COMMITS_WAITING = 256
@@ -75,8 +76,6 @@ BROKER_READY_S = 30.0
 """From start to an answering port; a large store takes a while to be read back."""
 INGEST_UNACKNOWLEDGED_MAX = 20_000
 """Messages handed out to the uplink and not yet acknowledged."""
-ADMISSION_WAITING_MAX = 4_096
-"""Logins waiting for a decision; the broker refuses each after two seconds anyway."""
 ADMISSION_TRACES_MAX = 65_536
 """Connections remembered beside those that are up: just admitted, just refused, just gone."""
 REFUSALS_PER_BATCH_MAX = 1_000

@@ -33,7 +33,7 @@ from ciaas.computing.admission.ports import (
 from ciaas.computing.broker.configuration import CITY
 from ciaas.computing.broker.connection import connect
 from ciaas.kernel.address import AddressError, EndpointId, check_endpoint
-from ciaas.limits import ADMISSION_TRACES_MAX, ADMISSION_WAITING_MAX, REFUSED_TEXT_CHARS_MAX
+from ciaas.limits import ADMISSION_TRACES_MAX, REFUSED_TEXT_CHARS_MAX
 from ciaas.ports import Clock
 
 log = logging.getLogger(__name__)
@@ -85,9 +85,8 @@ class Callout:
         """Connect with the nkey of ``auth`` and answer from now on; raises as `connect`."""
         self._client = await connect(url, seed, role="auth")
         # One after the other: a decision awaits nothing, so that tasks would only add to its time.
-        await self._client.subscribe(
-            _SUBJECT, queue=_QUEUE, cb=self._respond, pending_msgs_limit=ADMISSION_WAITING_MAX
-        )
+        # Each that waits is a connection of the broker, which bounds their number.
+        await self._client.subscribe(_SUBJECT, queue=_QUEUE, cb=self._respond)
         await self._client.flush()
 
     @property

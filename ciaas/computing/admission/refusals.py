@@ -79,6 +79,10 @@ class RefusalLog:
         """Client id to forbidden publishes and subscriptions since the start."""
         return {client: tally.total for client, tally in self._clients.items()}
 
+    def close(self) -> None:
+        """Let go of the file."""
+        self._log.close()
+
     async def follow(self) -> AsyncIterator[list[Refusal]]:
         """Yield what comes, in batches that are never empty, until cancelled."""
         while True:
