@@ -1,0 +1,5 @@
+"""``python -m borough``."""
+
+from borough.cli import main
+
+main()

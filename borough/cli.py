@@ -1,0 +1,136 @@
+"""The command line: ``borough WORD``. Heavy parts are imported by the word that needs them."""
+
+from __future__ import annotations
+
+import json
+import logging
+import logging.handlers
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from borough.home import Home, HomeError
+from borough.settings import Settings, SettingsError, load_settings
+from ciaas.computing.supervision import EXIT_HOPELESS
+
+LOG_BYTES_MAX = 10_000_000
+LOG_FILES = 3
+
+as_json = click.option("--json", "json_", is_flag=True, help="One JSON object on the last line.")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def borough() -> None:
+    """Borough, an open city platform."""
+
+
+def main() -> None:
+    """Run one word; a refusal is one sentence on standard error and exit code 1."""
+    try:
+        borough(prog_name="borough")
+    except (HomeError, SettingsError) as error:
+        sys.stderr.write(f"borough: {error}\n")
+        sys.exit(1)
+
+
+@borough.command()
+def up() -> None:
+    """Start the platform and watch over it until Ctrl-C or SIGTERM."""
+    home, settings = _home()
+    home.prepare()
+    _log_to(home, "watch")
+    from borough.roles.up import up as run_up
+
+    def ready() -> None:
+        click.echo(f"Borough is ready: http://{settings.http}/api/v1, devices at {settings.mqtts}")
+
+    sys.exit(run_up(home, settings, ready))
+
+
+@borough.command()
+@click.argument("role", type=click.Choice(["core", "field"]))
+def run(role: str) -> None:
+    """Run one role; `up` does this for each."""
+    home, settings = _home()
+    _log_to(home, role)
+    try:
+        _runners()[role](home, settings)
+    except HomeError as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(EXIT_HOPELESS)
+
+
+@borough.command()
+@as_json
+def status(json_: bool) -> None:
+    """Show each role: state, pid, uptime, last error. Exit code 1 when Borough is not running."""
+    home, _ = _home()
+    from borough.roles.watch import describe
+
+    found = describe(home)
+    if json_:
+        click.echo(json.dumps(found))
+    else:
+        for line in _status_lines(found):
+            click.echo(line)
+    sys.exit(0 if found["running"] else 1)
+
+
+@borough.command()
+@click.option("--admin", is_flag=True, help="A token with every scope, for local automation.")
+def token(admin: bool) -> None:
+    """Print a fresh token for automation on this machine; it is valid for a day."""
+    if not admin:
+        raise click.UsageError("say for whom: borough token --admin")
+    from borough.client import local_client
+
+    home, settings = _home()
+    with local_client(home, settings) as client:
+        click.echo(client.issue_token())
+
+
+def _home() -> tuple[Home, Settings]:
+    settings = load_settings()
+    return Home(settings.home), settings
+
+
+def _runners() -> dict[str, Callable[[Home, Settings], None]]:
+    """Return how to run each role; imported late, since core's parts take a second."""
+    import asyncio
+
+    def core(home: Home, settings: Settings) -> None:
+        from borough.roles.core import run_core
+
+        run_core(home, settings)
+
+    def field(home: Home, settings: Settings) -> None:
+        from borough.roles.field import Field
+
+        asyncio.run(Field(home).run())
+
+    return {"core": core, "field": field}
+
+
+def _status_lines(found: dict[str, Any]) -> list[str]:
+    if not found["roles"]:
+        return ["Borough was never started on this home; run: borough up"]
+    lines = [f"{'role':8} {'state':10} {'pid':>8} {'uptime':>10}  last error"]
+    for name, role in found["roles"].items():
+        pid = role["pid"] or "-"
+        lines.append(
+            f"{name:8} {role['state']:10} {pid:>8} {role['uptime_s']:>8.0f} s  {role['last_error']}"
+        )
+    if not found["running"]:
+        lines.append("Borough is not running; run: borough up")
+    return lines
+
+
+def _log_to(home: Home, role: str) -> None:
+    handler = logging.handlers.RotatingFileHandler(
+        home.logs / f"{role}.log", maxBytes=LOG_BYTES_MAX, backupCount=LOG_FILES
+    )
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    logging.getLogger("httpx").setLevel(logging.WARNING)

@@ -1,0 +1,1 @@
+"""One module a role: what its process builds, and in which order."""

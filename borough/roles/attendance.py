@@ -1,0 +1,89 @@
+"""Who is online: devices by their connection, adapters' endpoints by what arrives of them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ciaas.computing.broker.errors import BrokerError
+from ciaas.kernel.address import EndpointId
+from ciaas.kernel.catalogue import Catalogue
+from ciaas.kernel.sample import Reason
+from ciaas.ports import Clock, Feed, HistoryStore
+from security.ports import Record
+
+log = logging.getLogger(__name__)
+
+READ_FRESH_MS = 60_000
+"""An adapter's endpoint is online when a reading of it arrived within this time."""
+
+
+@dataclass(slots=True)
+class Attendance:
+    """Presence of every endpoint; a retained birth message never counts as a proof of it."""
+
+    catalogue: Catalogue
+    history: HistoryStore
+    record: Record
+    clock: Clock
+    connected: set[EndpointId] = field(default_factory=set)
+    kick: Callable[[EndpointId], Future[int]] | None = None
+    """Ends a device's connections; None until the broker is there."""
+
+    def online(self, uuid: EndpointId) -> bool:
+        """Return True while the endpoint's device is connected or its adapter reads it."""
+        if uuid in self.connected:
+            return True
+        endpoint = self.catalogue.endpoint(uuid)
+        if endpoint is None or endpoint.feed is not Feed.ADAPTER:
+            return False
+        points = np.array([point.id for point in self.catalogue.under([uuid])], np.uint32)
+        latest = self.history.latest(points)
+        read = latest.reason != Reason.READ_ERROR
+        return bool((latest.received[read] > self.clock.now_ms() - READ_FRESH_MS).any())
+
+    def changed(self, uuid: EndpointId, online: bool, at_ms: int, reason: str) -> None:
+        """Take over what the broker tells of a device's connection."""
+        if online:
+            self.connected.add(uuid)
+        else:
+            self.connected.discard(uuid)
+        entry = {
+            "kind": "presence", "who": uuid, "online": online, "since": at_ms, "reason": reason
+        }  # fmt: skip
+        asyncio.get_running_loop().run_in_executor(None, self.record.append, entry)
+
+    def disconnect(self, uuid: EndpointId) -> None:
+        """End the device's connection; returns at once."""
+        if self.kick is not None:
+            self.kick(uuid).add_done_callback(_report)
+
+
+@dataclass(frozen=True, slots=True)
+class Births:
+    """What the decoder tells of birth and death messages.
+
+    The broker's own events are the truth about connections, and come sooner; a birth message only
+    shows that the device feeds the endpoint.
+    """
+
+    claim: Callable[[EndpointId], None]
+
+    def online(self, uuid: EndpointId, at_ms: int) -> None:
+        """Told at each ``@online``."""
+        self.claim(uuid)
+
+    def offline(self, uuid: EndpointId, at_ms: int) -> None:
+        """Told at each ``@offline``; the broker has told of the disconnection itself."""
+
+
+def _report(done: Future[int]) -> None:
+    try:
+        done.result()
+    except BrokerError as error:
+        log.warning("a device could not be disconnected: %s", error)

@@ -1,0 +1,352 @@
+"""The core role: uplink, history, registry, rights, record, admission of devices, HTTP API."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import sys
+import threading
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping, Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from borough.clock import MachineClock
+from borough.home import Home, HomeError
+from borough.roles.attendance import Attendance, Births
+from borough.roles.documents import DocumentDoor
+from borough.roles.gate import DeviceGate
+from borough.roles.guard import die, guard_loop
+from borough.roles.http import serving
+from borough.roles.rights_feed import RightsFeed, enrol_local
+from borough.settings import Settings
+from borough.wiring import dialler, open_keys, read_bus
+from ciaas.computing.admission.callout import Callout
+from ciaas.computing.admission.claims import Issuer
+from ciaas.computing.admission.ports import Permissions, Refusal
+from ciaas.computing.admission.presence import Presence
+from ciaas.computing.admission.refusals import RefusalLog
+from ciaas.computing.admission.warmup import ensure_ingest, platform_tls, warm_up
+from ciaas.computing.broker import configuration as broker
+from ciaas.computing.broker.connection import connect
+from ciaas.computing.broker.errors import BrokerError
+from ciaas.computing.broker.streams import StreamBounds, ensure_streams
+from ciaas.computing.intake import StreamReader, attach_durable, attach_position
+from ciaas.computing.live import LivePublisher
+from ciaas.computing.volatile import VolatileReader
+from ciaas.interoperability.judge import Judge
+from ciaas.interoperability.rules import Rules
+from ciaas.kernel.address import EndpointId
+from ciaas.kernel.catalogue import Catalogue
+from ciaas.kernel.decode import Decoder
+from ciaas.kernel.uplink import Uplink
+from ciaas.management.provisioning import Provisioning
+from ciaas.ports import Feed, HistoryError, Point, RegistryError
+from ciaas.storage.history import DuckHistory, open_history
+from ciaas.storage.record import RecordFile
+from ciaas.storage.registry import open_registry
+from cpaas.access.app import create_app
+from cpaas.access.city import City
+from security.aaa.accounts import Accounts
+from security.encryption.authority import Authority
+from security.encryption.certificates import AuthorityError
+from security.encryption.keyring import Role
+from security.provenance import check_packages
+
+log = logging.getLogger(__name__)
+
+PLATFORM_CLIENT = "borough-core"
+_CONNECT_EACH_S = 0.1
+_RETAINED = Permissions(publish=("@online.>",), subscribe=())
+
+
+class Core:
+    """Builds the parts over one home and runs them until told to stop."""
+
+    def __init__(self, home: Home, settings: Settings):
+        """Open every store; nothing is read from the bus yet."""
+        self._home, self._settings, self._clock = home, settings, MachineClock()
+        self._keys = open_keys(home)
+        self._bus = read_bus(home)
+        now_ms = self._clock.now_ms
+        self._history = open_history(home.history, clock=self._clock)  # its lock fences others
+        self._registry = open_registry(home.registry, clock=self._clock)
+        self._record = RecordFile(home.audit, now_ms)
+        self._authority = Authority.open(home.authority, self._keys.ca_passphrase, now_ms)
+        self._catalogue = Catalogue(self._registry.resources)
+        self._accounts = Accounts(self._registry.accounts, now_ms, self._registry.version)
+        self._rights = RightsFeed(self._registry)
+        self._attendance = Attendance(self._catalogue, self._history, self._record, self._clock)
+        self._judge = _judge(self._catalogue, self._history)
+        self._refusals: Counter[str] = Counter()
+        self._awaited: str | None = "the stores to open"
+        self._build_uplink()
+        self._build_admission()
+
+    # -- building
+
+    def _build_uplink(self) -> None:
+        dial = dialler(self._bus, self._keys, Role.CORE)
+        doorbell = threading.Event()
+        self._devices = StreamReader(
+            dial,
+            attach_durable("$MQTT_msgs", "ingest"),
+            self._history,
+            doorbell,
+            strip=b"$MQTT.msgs.",
+        )
+        self._roles = StreamReader(dial, attach_position("INTERNAL"), self._history, doorbell)
+        self._volatile = VolatileReader(dial, doorbell, self._clock.now_ms)
+        self._live = LivePublisher(
+            dial,
+            self._history,
+            shard=0,
+            max_age_s=self._settings.live_max_age_s,
+            now_ms=self._clock.now_ms,
+        )
+        decoder = Decoder(
+            self._catalogue,
+            Births(self._claim_for_device),
+            future_ms=round(self._settings.future_s * 1000),
+        )
+        self._uplink = Uplink(
+            devices=self._devices,
+            roles=self._roles,
+            volatile=self._volatile,
+            decode=decoder.decode,
+            judge=self._judge.judge,
+            history=self._history,
+            publish=self._live.offer,
+            known=self._catalogue,
+            doorbell=doorbell,
+            failed=die,
+        )
+
+    def _build_admission(self) -> None:
+        self._presence = Presence(self._attendance.changed, self._clock)
+        self._callout = Callout(
+            Issuer(self._keys.seed(Role.ISSUER)),
+            DeviceGate(self._catalogue, self._registry.certificates, self._clock),
+            self._clock,
+            platform={PLATFORM_CLIENT: _RETAINED},
+            on_refusal=self._refused,
+            on_admit=self._presence.admitted,
+        )
+        self._refusal_log = RefusalLog(
+            self._home.broker / "nats.log", on_flood=self._flooded, reported=self._callout.reported
+        )
+
+    def _build_city(self) -> City:
+        resources = self._registry.resources
+        return City(
+            clock=self._clock,
+            registry=resources,
+            catalogue=self._catalogue,
+            history=self._history,
+            write=self._uplink.write,
+            presence=self._attendance,
+            connections=DocumentDoor(resources),
+            provisioning=Provisioning(
+                resources,
+                self._registry.certificates,
+                self._authority,
+                self._clock,
+                self._settings.mqtts.host,
+                self._settings.mqtts.port,
+            ),
+            accounts=self._accounts,
+            grants=self._registry.grants,
+            rights=self._rights.rights,
+            record=self._record,
+            ready=lambda: self._awaited,
+            status=self._counters,
+            future_ms=round(self._settings.future_s * 1000),
+            refresh_rights=self._rights.refresh,
+        )
+
+    # -- running
+
+    async def run(self) -> None:
+        """Serve until SIGTERM; returns when everything is stored and closed."""
+        self._loop = asyncio.get_running_loop()
+        stopping = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self._loop.add_signal_handler(number, stopping.set)
+        self._first_steps()
+        app = create_app(self._build_city())
+        async with contextlib.AsyncExitStack() as stack:
+            stack.push_async_callback(self._close)
+            await stack.enter_async_context(serving(app, self._settings.http))
+            self._awaited = "the broker"
+            await stack.enter_async_context(self._taking_part())
+            following = asyncio.create_task(self._follow_refusals())
+            watching = asyncio.create_task(guard_loop())
+            stack.callback(following.cancel)
+            stack.callback(watching.cancel)
+            self._awaited = None
+            log.info("ready")
+            await stopping.wait()
+            self._awaited = "the end of the process"
+
+    def _first_steps(self) -> None:
+        """Make what a first start needs: a project, local automation, a set-up code."""
+        if not self._registry.resources.projects():
+            self._registry.resources.create_project(self._settings.project)
+        enrol_local(self._registry, self._keys.cli)
+        self._rights.refresh()
+        if code := self._accounts.set_up_code():
+            sys.stdout.write(f"One-time set-up code for the first administrator: {code}\n")
+            sys.stdout.flush()
+
+    @contextlib.asynccontextmanager
+    async def _taking_part(self) -> AsyncIterator[None]:
+        """Take hold of the bus in the one safe order; devices are let in last."""
+        control = await self._connect()
+        self._control = control
+        self._registry.on_change(self._announce_change)
+        await ensure_streams(
+            control,
+            StreamBounds(
+                live_age_s=int(self._settings.live_max_age_s),
+                live_bytes=self._settings.live_max_bytes,
+                internal_bytes=self._settings.internal_max_bytes,
+            ),
+        )
+        await self._callout.start(self._bus.url, self._keys.seed(Role.AUTH))
+        issued = self._authority.issue_platform("core")
+        assert issued.private_key_pem is not None
+        tls = platform_tls(
+            self._home.authority / "ca.pem",
+            issued.certificate_pem,
+            self._authority.decrypt_key(issued.private_key_pem),
+        )
+        mqtts = broker.Listen(self._settings.mqtts.host, self._settings.mqtts.port)
+        await warm_up(mqtts, PLATFORM_CLIENT, tls)
+        await ensure_ingest(control)
+        await self._presence.start(self._bus.url, self._keys.seed(Role.SYS))
+        self._attendance.kick = self._kick
+        for part in (self._live, self._devices, self._roles, self._volatile, self._uplink):
+            part.start()
+        await asyncio.to_thread(self._devices.wait_attached, 10.0)
+        self._callout.open()
+        try:
+            yield
+        finally:
+            await self._callout.stop()
+            await asyncio.to_thread(self._stop_threads)
+            await self._presence.stop()
+            await control.close()
+
+    async def _connect(self) -> Any:
+        while True:
+            try:
+                return await connect(self._bus.url, self._keys.seed(Role.CORE), role="core")
+            except BrokerError as error:
+                log.debug("waiting for the broker: %s", error)
+                await asyncio.sleep(_CONNECT_EACH_S)
+
+    def _stop_threads(self) -> None:
+        for reader in (self._volatile, self._devices, self._roles):
+            reader.stop()
+        self._uplink.stop()
+        self._live.stop(timeout_s=2.0)
+
+    async def _close(self) -> None:
+        self._history.close()
+        self._record.close()
+        self._registry.close()
+
+    # -- what the parts tell
+
+    def _claim_for_device(self, uuid: EndpointId) -> None:
+        endpoint = self._catalogue.endpoint(uuid)
+        if endpoint is not None and endpoint.feed is None:
+            self._registry.resources.change_endpoint(uuid, feed=Feed.DEVICE)
+
+    def _announce_change(self, version: int) -> None:
+        """Make a change of the registry hold here, and tell the other roles."""
+        self._catalogue.refresh()
+        self._rights.refresh()
+        text = str(version).encode()
+        self._loop.call_soon_threadsafe(
+            lambda: self._loop.create_task(_publish(self._control, "registry.changed", text))
+        )
+
+    def _refused(self, refusal: Refusal) -> None:
+        self._refusals[refusal.kind] += refusal.count
+        entry = {
+            "kind": "refusal",
+            "who": refusal.client,
+            "what": refusal.kind,
+            "subject": refusal.subject,
+            "reason": refusal.reason,
+            "detail": refusal.detail,
+            "count": refusal.count,
+            "since": refusal.at,
+        }
+        self._loop.run_in_executor(None, self._record.append, entry)
+
+    async def _follow_refusals(self) -> None:
+        async for batch in self._refusal_log.follow():
+            for refusal in batch:
+                self._refused(refusal)
+
+    def _flooded(self, client: str) -> None:
+        log.warning("%s publishes what it may not, again and again: disconnected", client)
+        self._attendance.disconnect(EndpointId(client))
+
+    def _kick(self, uuid: EndpointId) -> Future[int]:
+        return asyncio.run_coroutine_threadsafe(self._presence.kick(uuid), self._loop)
+
+    def _counters(self) -> Mapping[str, Any]:
+        return {
+            **self._history.counts(),
+            "skipped": self._uplink.skipped,
+            "backlog": self._devices.pending,
+            "disk_full": self._uplink.disk_full,
+            "volatile_dropped": self._volatile.dropped,
+            "live": self._live.published,
+            "refusals": dict(self._refusals),
+            "online": len(self._attendance.connected),
+            "endpoints": len(self._catalogue.endpoints()),
+        }
+
+
+def _judge(catalogue: Catalogue, history: DuckHistory) -> Judge:
+    """Return the judge, knowing every point's rules and its latest sample."""
+    rules = Rules()
+
+    def learn(points: Sequence[Point]) -> None:
+        for point in points:
+            rules.put(point, catalogue.overlay(point.id))
+
+    known: list[int] = []
+    catalogue.on_points(learn)
+    catalogue.on_points(lambda points: known.extend(point.id for point in points))
+    judge = Judge(rules)
+    judge.seed(history.latest(np.array(sorted(known), np.uint32)))
+    return judge
+
+
+async def _publish(control: Any, subject: str, payload: bytes) -> None:
+    if control.is_connected:
+        await control.publish(subject, payload)
+
+
+def run_core(home: Home, settings: Settings) -> None:
+    """Run the core role until SIGTERM.
+
+    Raises:
+        HomeError: a store cannot be used, and no restart would help.
+    """
+    check_packages(Path(__file__).parents[2], [sys.modules["security"], sys.modules["adapters"]])
+    try:
+        core = Core(home, settings)
+    except (RegistryError, HistoryError, AuthorityError) as error:
+        raise HomeError(str(error)) from error
+    asyncio.run(core.run())

@@ -1,0 +1,120 @@
+"""The field role: adapters read legacy devices and hand their samples to core."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from random import SystemRandom
+
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+
+from adapters.catalogue import ADAPTERS
+from borough.clock import MachineClock
+from borough.home import Home
+from borough.wiring import open_keys, read_bus
+from ciaas.computing.broker.connection import connect
+from ciaas.computing.broker.errors import BrokerError
+from ciaas.computing.outlet import InternalOutlet
+from ciaas.ports import Connection, Missing
+from ciaas.sensorisation.connection import DocumentError, check_document
+from ciaas.sensorisation.handover.spool import Spool
+from ciaas.sensorisation.runtime import ApplyError, Runtime
+from ciaas.storage.registry import open_registry
+from security.encryption.keyring import Role
+
+log = logging.getLogger(__name__)
+
+POLL_S = 0.5
+"""How late a change is seen when its notice was lost."""
+_RECONNECT_S = 0.5
+
+
+class Field:
+    """Runs the connections of the registry, and follows its changes."""
+
+    def __init__(self, home: Home):
+        """Open the registry for reading and the spool."""
+        self._home, self._keys, self._bus = home, open_keys(home), read_bus(home)
+        self._registry = open_registry(home.registry, read_only=True)
+        self._spool = Spool(home.spool, "field")
+        self._version = 0
+        self._applied: dict[str, Connection] = {}
+        self._changed = asyncio.Event()
+
+    async def run(self) -> None:
+        """Poll until SIGTERM; then hand over what was read and end."""
+        stopping = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stopping.set)
+        client = await self._connect()
+        runtime = Runtime(
+            adapters=ADAPTERS,
+            outlet=InternalOutlet(client, "uplink.field.0"),
+            spool=self._spool,
+            clock=MachineClock(),
+            random=SystemRandom(),
+        )
+        await client.subscribe("registry.changed", cb=self._notice)
+        await runtime.start()
+        following = asyncio.create_task(self._follow(runtime))
+        ended = asyncio.create_task(stopping.wait())
+        try:
+            await asyncio.wait({following, ended}, return_when=asyncio.FIRST_COMPLETED)
+            if following.done():
+                following.result()
+        finally:
+            following.cancel()
+            await runtime.stop()
+            await client.close()
+            self._registry.close()
+
+    async def _connect(self) -> Client:
+        while True:
+            try:
+                return await connect(self._bus.url, self._keys.seed(Role.FIELD), role="field")
+            except BrokerError as error:
+                log.debug("waiting for the broker: %s", error)
+                await asyncio.sleep(_RECONNECT_S)
+
+    async def _notice(self, message: Msg) -> None:
+        self._changed.set()
+
+    async def _follow(self, runtime: Runtime) -> None:
+        """Apply changed connections, on notice and each half second."""
+        while True:
+            if (version := self._registry.version()) != self._version:
+                await self._apply(runtime)
+                self._version = version
+            try:
+                await asyncio.wait_for(self._changed.wait(), POLL_S)
+            except TimeoutError:
+                continue
+            finally:
+                self._changed.clear()
+
+    async def _apply(self, runtime: Runtime) -> None:
+        resources = self._registry.resources
+        stored = {connection.name: connection for connection in resources.connections()}
+        for name in self._applied.keys() - stored.keys():
+            await runtime.remove(name)
+            del self._applied[name]
+        for name, connection in stored.items():
+            if self._applied.get(name) == connection:
+                continue
+            try:
+                plan = check_document(connection.document, ADAPTERS)
+                points = {
+                    point.address: resources.point(point.address).id
+                    for device in plan.devices
+                    for point in device.points
+                }
+                source = resources.source(f"adapter:{name}")
+                await runtime.apply(plan, points, source, enabled=connection.enabled)
+            except (DocumentError, ApplyError, Missing) as error:
+                log.error("connection %s is not applied, what ran goes on: %s", name, error)
+                continue
+            self._applied[name] = connection
+            log.info("connection %s, revision %d, is applied", name, connection.revision)

@@ -1,0 +1,43 @@
+"""Ends a role that cannot go on: supervision starts it again, and nothing recorded is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sys
+import threading
+import time
+
+log = logging.getLogger(__name__)
+
+STALL_S = 15.0
+"""An event loop that stands so long admits no device: better to end and start again."""
+_LOOK_S = 1.0
+
+
+async def guard_loop() -> None:
+    """End the process when its event loop stands still; runs until cancelled."""
+    beat = time.monotonic()
+    ended = threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(_LOOK_S):
+            if time.monotonic() - beat > STALL_S:
+                die(RuntimeError(f"the event loop stood for {STALL_S:g} s"))
+
+    threading.Thread(target=watch, name="watchdog", daemon=True).start()
+    try:
+        while True:
+            beat = time.monotonic()
+            await asyncio.sleep(_LOOK_S)
+    finally:
+        ended.set()
+
+
+def die(error: BaseException) -> None:
+    """End at once, with the fault as the last words."""
+    log.critical("the role ends by a fault", exc_info=error)
+    sys.stderr.write(f"ended by a fault: {type(error).__name__}: {error}\n")
+    sys.stderr.flush()
+    os._exit(1)

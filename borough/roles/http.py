@@ -1,0 +1,48 @@
+"""Serves the HTTP application within a role's own event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Iterator
+
+import uvicorn
+from fastapi import FastAPI
+
+from borough.settings import Listen
+
+_BACKLOG = 1024
+_LAST_ANSWERS_S = 2
+
+
+@contextlib.asynccontextmanager
+async def serving(app: FastAPI, listen: Listen) -> AsyncIterator[None]:
+    """Serve for the length of the block; at its end requests under way are answered first."""
+    bound = socket.create_server((listen.host, listen.port), backlog=_BACKLOG)
+    server = _Server(
+        uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            http="httptools",
+            timeout_graceful_shutdown=_LAST_ANSWERS_S,
+            server_header=False,
+        )
+    )
+    task = asyncio.create_task(server.serve([bound]))
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await task
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without signal handlers of its own: the role decides when it ends."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals alone."""
+        yield

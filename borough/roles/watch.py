@@ -1,0 +1,202 @@
+"""The watch role: ``borough up``. Starts one process per role and outlives what it watches."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from borough.home import Home, HomeError, Lock
+from borough.settings import Listen, Settings
+from ciaas.computing.broker import launch
+from ciaas.computing.supervision import Role, RoleState, Supervisor
+
+log = logging.getLogger(__name__)
+
+ORPHAN_WAIT_S = 3.0
+"""How long a start waits for processes of an earlier one that are about to end."""
+_LOOK_EACH_S = 0.1
+_TAIL_BYTES = 4_096
+
+
+@dataclass(frozen=True, slots=True)
+class PythonRole:
+    """A role that is a Python process of ours: ``borough run NAME``."""
+
+    name: str
+    home: Home
+    lock: Lock
+    is_ready: Callable[[], bool]
+
+    def start(self) -> subprocess.Popen[bytes]:
+        """Start the process; it holds the role's lock and dies with this one."""
+        with self._errors.open("wb") as errors:
+            process = subprocess.Popen(  # noqa: S603 - no shell, and the program is ours
+                [
+                    *(sys.executable, "-I", "-S", launch.__file__, str(os.getpid())),
+                    *(sys.executable, "-m", "borough", "run", self.name),
+                ],
+                env={**os.environ, "BOROUGH_HOME": str(self.home.path)},
+                stdin=subprocess.DEVNULL,
+                stderr=errors,
+                pass_fds=[self.lock.fileno()],
+                start_new_session=True,
+            )
+        self.lock.name_holder(process.pid)
+        return process
+
+    def ready(self) -> bool:
+        """Return True when the role does its work."""
+        return self.is_ready()
+
+    def last_words(self) -> str:
+        """Return the last line the process wrote to its standard error."""
+        return tail(self._errors)
+
+    @property
+    def _errors(self) -> Path:
+        return self.home.logs / f"{self.name}.err"
+
+
+def tail(path: Path) -> str:
+    """Return the last line of a file that is not blank, empty when there is none."""
+    try:
+        with path.open("rb") as file:
+            file.seek(0, os.SEEK_END)
+            file.seek(max(0, file.tell() - _TAIL_BYTES))
+            lines = file.read().decode(errors="replace").splitlines()
+    except FileNotFoundError:
+        return ""
+    return next((line.strip() for line in reversed(lines) if line.strip()), "")
+
+
+@contextlib.contextmanager
+def held(home: Home) -> Iterator[dict[str, Lock]]:
+    """Hold the home for this start: no second ``up``, no live process of an earlier one.
+
+    Raises:
+        HomeError: the sentence names the pid that is in the way.
+    """
+    watch = Lock(home, "watch")
+    watch.take()
+    with contextlib.ExitStack() as stack:
+        stack.callback(watch.release)
+        locks = {role: Lock(home, role) for role in ("broker", "core", "field")}
+        for lock in locks.values():
+            stack.callback(lock.release)
+            lock.take(ORPHAN_WAIT_S)
+        yield locks
+
+
+def check_port(name: str, listen: Listen) -> None:
+    """Make sure that nothing else listens there.
+
+    Raises:
+        HomeError: the port is taken, or the address is not of this machine.
+    """
+    try:
+        family = socket.AF_INET6 if ":" in listen.host else socket.AF_INET
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((listen.host, listen.port))
+    except OSError as error:
+        raise HomeError(
+            f"{listen} cannot be used for {name} ({error.strerror}); "
+            f"end the program that uses it or choose another with BOROUGH_{name.upper()}"
+        ) from error
+
+
+def free_port() -> int:
+    """Return a port of the loopback that is free now, for the broker's own protocol."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def http_ready(listen: Listen) -> bool:
+    """Return True when the API answers that it is ready."""
+    connection = http.client.HTTPConnection(listen.host, listen.port, timeout=1.0)
+    try:
+        connection.request("GET", "/api/v1/health")
+        return connection.getresponse().status == http.HTTPStatus.OK
+    except OSError:
+        return False
+    finally:
+        connection.close()
+
+
+class Watch:
+    """Supervises the roles until it is told to stop, and writes what it sees to the home."""
+
+    def __init__(self, home: Home, settings: Settings, roles: Sequence[Role]):
+        self._home, self._settings = home, settings
+        self._stopping = threading.Event()
+        self._started = time.time()
+        self.supervisor = Supervisor(roles, self._write_status)
+
+    def run(self, on_ready: Callable[[], None]) -> int:
+        """Run until SIGTERM or SIGINT; return the exit code.
+
+        ``on_ready`` is called once, when every role runs for the first time.
+        """
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self._stopping.set())
+        announced = False
+        try:
+            while not self._stopping.is_set():
+                self.supervisor.step()
+                if hopeless := self.supervisor.hopeless:
+                    sys.stderr.write(f"borough: {hopeless.last_error}\n")
+                    return 1
+                if not announced and self.supervisor.ready:
+                    announced = True
+                    on_ready()
+                self._stopping.wait(_LOOK_EACH_S)
+            return 0
+        finally:
+            self.supervisor.stop()
+            self._write_status()
+
+    def _write_status(self) -> None:
+        self._home.write_status(
+            {
+                "pid": os.getpid(),
+                "started_at": self._started,
+                "http": str(self._settings.http),
+                "mqtts": str(self._settings.mqtts),
+                "sync_interval": self._settings.sync_interval,
+                "roles": {
+                    watched.role.name: {
+                        "state": str(watched.state),
+                        "pid": watched.pid,
+                        "since": watched.since,
+                        "restarts": watched.restarts,
+                        "last_error": watched.last_error,
+                    }
+                    for watched in self.supervisor.watched
+                },
+            }
+        )
+
+
+def describe(home: Home) -> dict[str, object]:
+    """Return what is known of the roles now; a dead watch leaves none of them running."""
+    status = dict(home.read_status() or {"roles": {}})
+    alive = home.run.is_dir() and not Lock(home, "watch").free()
+    status["running"] = alive
+    now = time.time()
+    for role in status["roles"].values():
+        if not alive:
+            role.update(state=str(RoleState.STOPPED), pid=None)
+        role["uptime_s"] = round(now - role["since"], 1) if role["pid"] else 0.0
+    return status

@@ -1,0 +1,111 @@
+"""Settings: ``BOROUGH_…`` variables, then ``borough.toml`` in the home, then defaults."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal, NamedTuple
+
+from pydantic import BeforeValidator, Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+
+class SettingsError(Exception):
+    """A setting is wrong; the message names it and what it should be."""
+
+
+class Listen(NamedTuple):
+    """A host and a port."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+    @property
+    def loopback(self) -> bool:
+        """True when only this machine can reach it."""
+        return self.host == "localhost" or self.host.startswith("127.") or self.host == "::1"
+
+
+def _listen(text: object) -> object:
+    if not isinstance(text, str):
+        return text
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdigit() or not 0 < int(port) < 65_536:
+        raise ValueError(f"{text!r} is not host:port")
+    return Listen(host, int(port))
+
+
+ListenText = Annotated[Listen, BeforeValidator(_listen)]
+
+
+class Settings(BaseSettings):
+    """Every setting of the platform, with its default."""
+
+    model_config = SettingsConfigDict(env_prefix="BOROUGH_", extra="forbid")
+
+    home: Path = Field(default_factory=lambda: default_home())
+    """Data directory: everything Borough keeps lies in it."""
+    http: ListenText = Listen("127.0.0.1", 8080)
+    mqtts: ListenText = Listen("127.0.0.1", 8883)
+    """Stock cloud.iO devices insist on port 8883."""
+    sync_interval: Literal["1s", "always"] = "1s"
+    """How often the broker flushes to disk: what a power loss may take of accepted messages."""
+    future_s: float = Field(default=300.0, gt=0)
+    """A sample further ahead of its arrival than this is set aside."""
+    live_max_age_s: float = Field(default=86_400.0, gt=0)
+    live_max_bytes: int = Field(default=1_000_000_000, gt=10_000_000)
+    internal_max_bytes: int = Field(default=1_000_000_000, gt=10_000_000)
+    """Adapters feel back-pressure when so much waits for core."""
+    broker_store_bytes: int = Field(default=20_000_000_000, gt=100_000_000)
+    certificate_names: tuple[str, ...] = ()
+    """Further names and addresses that devices use for this machine."""
+    project: str = "city"
+    """Name of the project that set-up creates."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Environment first, then the home's ``borough.toml``."""
+        home = Path(os.environ.get("BOROUGH_HOME") or default_home())
+        return (
+            init_settings,
+            env_settings,
+            TomlConfigSettingsSource(settings_cls, home / "borough.toml"),
+        )
+
+
+def default_home() -> Path:
+    """Return the data directory used when BOROUGH_HOME is not set."""
+    data = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    return Path(data) / "borough"
+
+
+def load_settings() -> Settings:
+    """Read the settings.
+
+    Raises:
+        SettingsError: one is wrong; the message names it.
+    """
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise SettingsError(f"setting {name!r}: {first['msg']}") from error
+    except ValueError as error:
+        raise SettingsError(f"borough.toml: {error}") from error
+    return settings.model_copy(update={"home": settings.home.expanduser().absolute()})

@@ -1,0 +1,39 @@
+"""Last values: one point, or all below a prefix."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+import numpy as np
+from fastapi import APIRouter
+from fastapi.responses import Response
+
+from ciaas.kernel.address import EndpointId, parse_prefix
+from cpaas.access.answers import as_json, last_values
+from cpaas.access.caller import Reader
+from cpaas.access.problems import Problem, not_found
+from cpaas.limits import SUBTREE_POINTS_MAX
+
+router = APIRouter(tags=["data"])
+
+
+@router.get("/data/{address:path}")
+def last(address: str, caller: Reader) -> Response:
+    """Return the newest observed value of a point, or of every readable point of a subtree."""
+    levels = parse_prefix(address)
+    caller.owner_of(EndpointId(levels[0]))
+    points = caller.city.catalogue.under(levels)
+    readable = caller.readable(points)
+    if not readable:
+        raise not_found()
+    if len(readable) > SUBTREE_POINTS_MAX:
+        raise Problem(
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+            f"{len(readable)} points lie below; ask for a deeper prefix",
+        )
+    latest = caller.city.history.latest(np.array([p.id for p in readable], np.uint32))
+    entities = dict(last_values(readable, latest))
+    single = "/".join(levels)
+    if len(entities) == 1 and single in entities:
+        return as_json({"address": single} | entities[single])
+    return as_json(entities)
