@@ -223,16 +223,15 @@ def _convert(
 ) -> tuple[Frame, Mask]:
     """Return the frame in canonical units without infinities, and which quantities are left."""
     num, kind, raw = frame.num, frame.kind, frame.raw
-    finite = np.isfinite(num)
     if uses & Use.CONVERSION:
-        rows = np.flatnonzero(quantity & finite & ((rules["uses"] & Use.CONVERSION) != 0))
+        rows = np.flatnonzero(quantity & ((rules["uses"] & Use.CONVERSION) != 0))
         if rows.size:
             num, kind, raw = num.copy(), kind.copy(), raw.copy()
             with np.errstate(over="ignore"):  # an overflow is judged not finite below
                 num[rows] = num[rows] * rules["factor"][rows] + rules["offset"][rows]
             _keep_raw(raw, frame, rows[num[rows] != frame.num[rows]])
             kind[rows] = Kind.NUMBER
-            finite = np.isfinite(num)
+    finite = np.isfinite(num)
     infinite = ~finite & ((facts & _NUMERIC) != 0)
     if infinite.any():
         doubts[Reason.NOT_FINITE] = infinite

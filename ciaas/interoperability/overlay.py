@@ -27,7 +27,7 @@ INTERVAL_S_MIN = 0.01
 """Shortest ``measured_every_s`` and ``stale_after_s``: times are kept in milliseconds."""
 PRECISION_MAX = 15
 """A 64-bit number holds no more decimal digits."""
-_LABELLED = re.compile(r"-?\d{1,19}|true|false")
+_LABELLED = re.compile(r"-?[0-9]{1,19}|true|false")
 
 
 class OverlayError(ValueError):

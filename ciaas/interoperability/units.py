@@ -124,7 +124,7 @@ def _spell(text: str) -> str:
                 "write symbols with powers of 1 to 9, joined by * or /, such as m**3/h"
             )
         name, power, annotation = match.group("name", "power", "annotation")
-        if name is None and (power or not annotation):
+        if (power and name in (None, "1")) or not (name or annotation):
             raise UnitError(
                 f"{text!r} holds a number; only a leading 1, as in 1/h, may stand there"
             )
