@@ -1,0 +1,125 @@
+"""What every backend of the stores that `security.ports` declares keeps."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from ciaas.ports import Conflict, Endpoint, Missing
+from ciaas.storage.registry import Registry
+from security.aaa.levels import Level
+from security.ports import CertificateEntry, Grant, ProvisionEntry, Taken
+
+
+def test_users_are_added_found_and_changed(registry: Registry) -> None:
+    accounts = registry.accounts
+    ada, bot = accounts.add_user("ada", "$argon2id$x", True), accounts.add_user("bot", None, False)
+    assert accounts.users() == [ada, bot]
+    assert accounts.user("ada") == accounts.user_by_id(ada.id) == ada
+    assert accounts.user("eve") is accounts.user_by_id(99) is None
+    with pytest.raises(Taken, match="'ada' exists already"):
+        accounts.add_user("ada", None, False)
+    changed = accounts.change_user(ada.id, password_hash="$argon2id$y")
+    assert changed == replace(ada, password_hash="$argon2id$y")
+    assert accounts.change_user(ada.id, disabled=True) == replace(changed, disabled=True)
+    assert accounts.change_user(ada.id, disabled=False) == accounts.user("ada") == changed
+    with pytest.raises(Missing, match="no user 99"):
+        accounts.change_user(99, disabled=True)
+
+
+def test_tokens_are_found_by_digest_and_revoked(registry: Registry) -> None:
+    accounts = registry.accounts
+    user = accounts.add_user("ada", None, False).id
+    made = accounts.add_token(user, "digest", "laptop", frozenset({"read", "write"}), 5)
+    assert accounts.token("digest") == made
+    assert (made.user, made.scopes, made.expires_at) == (user, frozenset({"read", "write"}), 5)
+    assert accounts.token("other") is None
+    other = accounts.add_token(user, "second", "", frozenset(), None)
+    accounts.revoke_token(made.id)
+    accounts.revoke_token(made.id)
+    assert accounts.tokens(user) == [replace(made, revoked=True), other]
+    with pytest.raises(Taken):
+        accounts.add_token(user, "digest", "", frozenset(), None)
+    with pytest.raises(Missing, match="no user 99"):
+        accounts.add_token(99, "third", "", frozenset(), None)
+    with pytest.raises(Missing, match="no token 99"):
+        accounts.revoke_token(99)
+
+
+def test_the_set_up_digest_is_put_and_taken_away(registry: Registry) -> None:
+    assert registry.accounts.set_up_digest() is None
+    registry.accounts.put_set_up_digest("digest")
+    assert registry.accounts.set_up_digest() == "digest"
+    registry.accounts.put_set_up_digest(None)
+    assert registry.accounts.set_up_digest() is None
+
+
+def test_grants_are_put_replaced_and_removed(registry: Registry) -> None:
+    user = registry.accounts.add_user("ada", None, False).id
+    grants = registry.grants
+    everything, lamp = Grant(user, (), Level.BROWSE), Grant(user, ("1", "uuid", "n"), Level.READ)
+    version, *_ = grants.grants_changed(0)
+    grants.put_grant(lamp)
+    grants.put_grant(everything)
+    assert grants.grants() == [everything, lamp]
+    assert grants.grants_changed(version) == (version + 2, [lamp, everything], [])
+    grants.put_grant(replace(lamp, level=Level.WRITE))
+    assert grants.remove_grant(user, ("1", "uuid")) is False
+    assert grants.remove_grant(user, ()) is True
+    assert grants.remove_grant(user, ()) is False
+    assert grants.grants() == [replace(lamp, level=Level.WRITE)]
+    assert grants.grants_changed(version + 2) == (
+        version + 4,
+        [replace(lamp, level=Level.WRITE)],
+        [everything],
+    )
+    grants.put_grant(everything)
+    assert grants.grants_changed(version + 4) == (version + 5, [everything], [])
+    with pytest.raises(Missing, match="no user 99"):
+        grants.put_grant(Grant(99, (), Level.READ))
+
+
+def test_two_paths_of_a_grant_are_never_one(registry: Registry) -> None:
+    user = registry.accounts.add_user("ada", None, False).id
+    for path in (("1/2",), ("",), ("1", "")):
+        with pytest.raises(AssertionError):
+            registry.grants.put_grant(Grant(user, path, Level.OWN))
+
+
+def test_certificates_are_kept_by_serial(registry: Registry, endpoint: Endpoint) -> None:
+    store = registry.certificates
+    first = CertificateEntry("0a", endpoint.uuid, "f1", 10)
+    second = CertificateEntry("0b", endpoint.uuid, "f2", 20)
+    store.add_certificate(first)
+    store.add_certificate(second)
+    with pytest.raises(Conflict, match="serial 0a"):
+        store.add_certificate(replace(second, serial="0a"))
+    store.revoke_certificate("0a")
+    store.revoke_certificate("0a")
+    assert store.certificate("0a") == replace(first, revoked=True)
+    assert store.certificates(endpoint.uuid) == [replace(first, revoked=True), second]
+    assert store.certificate("0c") is None
+    with pytest.raises(Missing, match="no certificate 0c"):
+        store.revoke_certificate("0c")
+
+
+def test_a_provision_token_is_taken_once_and_before_it_expires(
+    registry: Registry, endpoint: Endpoint
+) -> None:
+    store = registry.certificates
+    first = ProvisionEntry("first", endpoint.uuid, 1_000, {"a": {"b": 1}})
+    store.put_provision(first)
+    second = replace(first, digest="second")
+    store.put_provision(second)
+    assert store.take_provision("first", 0) is None, "replaced by the second"
+    assert store.take_provision("second", 999) == second
+    assert store.take_provision("second", 999) is None
+    store.put_provision(first)
+    assert store.take_provision("first", 1_000) is None
+    assert store.take_provision("first", 999) is None, "an expired token is gone for good"
+    other = registry.resources.create_endpoint(endpoint.project, "other", {})
+    store.put_provision(first)
+    with pytest.raises(Conflict, match="draw another"):
+        store.put_provision(replace(first, endpoint=other.uuid))
+    assert store.take_provision("first", 0) == first
