@@ -13,8 +13,10 @@ PASSWORD_WAIT_S = 5.0
 # -- accounts
 USER_NAME_CHARS_MAX = 64
 TOKEN_LABEL_CHARS_MAX = 100
-TOKENS_PER_USER_MAX = 100
-"""Tokens in force at a time; a further sign-in ends the oldest sign-in."""
+TOKENS_ISSUED_PER_USER_MAX = 50
+"""In force at a time, sign-ins apart."""
+SIGN_INS_PER_USER_MAX = 20
+"""In force at a time; a further one ends the oldest."""
 TOKEN_LIFE_S_MAX = 10 * 366 * 86_400
 SIGN_IN_LIFE_S = 12 * 3_600
 PRINCIPALS_CACHED_MAX = 10_000

@@ -23,7 +23,7 @@ def check_packages(root: Path, packages: Iterable[ModuleType]) -> None:
     """
     root = root.resolve()
     for package in packages:
-        origin = package.__file__
+        origin = getattr(package, "__file__", None)
         if origin is None or not Path(origin).resolve().is_relative_to(root):
             raise ForeignPackage(
                 f"the package '{package.__name__}' was loaded from {origin or 'no file'}, not from"

@@ -11,7 +11,13 @@ import unicodedata
 from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple
 
-from security.aaa.errors import NotAuthenticated, RuleBroken, SetUpClosed, UnknownUser
+from security.aaa.errors import (
+    NotAuthenticated,
+    RuleBroken,
+    SetUpClosed,
+    UnknownToken,
+    UnknownUser,
+)
 from security.aaa.passwords import Passwords
 from security.aaa.throttle import Throttle
 from security.aaa.tokens import (
@@ -26,9 +32,10 @@ from security.aaa.tokens import (
 from security.limits import (
     PRINCIPALS_CACHED_MAX,
     SIGN_IN_LIFE_S,
+    SIGN_INS_PER_USER_MAX,
     TOKEN_LABEL_CHARS_MAX,
     TOKEN_LIFE_S_MAX,
-    TOKENS_PER_USER_MAX,
+    TOKENS_ISSUED_PER_USER_MAX,
     USER_NAME_CHARS_MAX,
 )
 from security.ports import AccountStore, Taken, Token, User
@@ -217,9 +224,10 @@ class Accounts:
                 raise RuleBroken("the user is disabled; enable the user first")
             if Scope.ADMIN in scopes and not owner.admin:
                 raise RuleBroken("the scope admin is for administrators")
-            if len(self.tokens(user)) >= TOKENS_PER_USER_MAX:
+            issued = [token for token in self.tokens(user) if token.label != _SIGN_IN]
+            if len(issued) >= TOKENS_ISSUED_PER_USER_MAX:
                 raise RuleBroken(
-                    f"{TOKENS_PER_USER_MAX} tokens are in force; revoke one that is not needed"
+                    f"{len(issued)} tokens are in force; revoke one that is not needed"
                 )
             return self._issue(user, label, scopes, expires_in_s)
 
@@ -247,6 +255,11 @@ class Accounts:
             raise NotAuthenticated("the token has expired; sign in again")
         return proof.principal
 
+    @property
+    def remembered(self) -> int:
+        """How many tokens are remembered at present, at most PRINCIPALS_CACHED_MAX."""
+        return len(self._remembered.proofs)
+
     def tokens(self, user: int) -> Sequence[Token]:
         """Return the user's tokens in force, oldest first."""
         now_ms = self._clock_ms()
@@ -256,10 +269,17 @@ class Accounts:
             if not token.revoked and (token.expires_at is None or now_ms < token.expires_at)
         ]
 
-    def revoke(self, token: int) -> None:
-        """End a token at once."""
-        self._store.revoke_token(token)
-        self._forget()
+    def revoke(self, user: int, token: int) -> None:
+        """End a token of the user at once.
+
+        Raises:
+            UnknownToken: the user has no such token in force.
+        """
+        with self._changing:
+            if token not in {one.id for one in self.tokens(user)}:
+                raise UnknownToken(f"the user has no token {token} in force")
+            self._store.revoke_token(token)
+            self._forget()
 
     # -- private -----------------------------------------------------------------------------
 
@@ -286,11 +306,10 @@ class Accounts:
 
     def _issue_sign_in(self, user: User) -> IssuedToken:
         scopes = set(Scope) if user.admin else set(Scope) - {Scope.ADMIN}
-        if len(self.tokens(user.id)) >= TOKENS_PER_USER_MAX:
-            # With nothing but tokens issued by name there is one sign-in above the bound.
-            for oldest in self._sign_ins(user.id)[:1]:
-                self._store.revoke_token(oldest.id)
-                self._forget()
+        earlier = self._sign_ins(user.id)
+        if len(earlier) >= SIGN_INS_PER_USER_MAX:
+            self._store.revoke_token(earlier[0].id)
+            self._forget()
         return self._issue(user.id, _SIGN_IN, scopes, SIGN_IN_LIFE_S)
 
     def _sign_ins(self, user: int) -> Sequence[Token]:

@@ -37,3 +37,7 @@ class SetUpClosed(AccountError):
 
 class UnknownUser(AccountError):
     """No user has this number."""
+
+
+class UnknownToken(AccountError):
+    """The user has no such token in force."""

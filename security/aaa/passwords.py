@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from math import ceil
 
 from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerifyMismatchError
+from argon2.exceptions import InvalidHashError, VerificationError
 
 from security.aaa.errors import RuleBroken, Throttled
 from security.limits import (
@@ -80,7 +80,7 @@ class Passwords:
         with self._place():
             try:
                 return self._hasher.verify(stored or self._nobodys, text)
-            except (VerifyMismatchError, InvalidHashError):
+            except (VerificationError, InvalidHashError):
                 return False
 
     def is_outdated(self, stored: str) -> bool:
