@@ -39,6 +39,11 @@ CREATE TABLE IF NOT EXISTS gap (
 """
 
 
+_BUSY_S = 5.0
+_ONE_OUTAGE_MS = 60_000
+"""Losses closer together than this are one gap."""
+
+
 class SpoolFailed(Exception):
     """The disk refused: nothing was stored, and the same call may succeed later."""
 
@@ -73,8 +78,14 @@ class SpoolLevel:
 class Spool:
     """One file in one directory, used by one process. Methods may be called from any thread."""
 
-    def __init__(self, directory: Path, name: str, bytes_max: int = SPOOL_BYTES_MAX) -> None:
-        """Open or create.
+    def __init__(
+        self,
+        directory: Path,
+        name: str,
+        bytes_max: int = SPOOL_BYTES_MAX,
+        busy_s: float = _BUSY_S,
+    ) -> None:
+        """Open or create; a process that has just ended is waited for up to ``busy_s``.
 
         Raises:
             SpoolFailed: the directory cannot be written.
@@ -85,7 +96,7 @@ class Spool:
         try:
             directory.mkdir(parents=True, exist_ok=True)
             self._database = sqlite3.connect(
-                path, isolation_level=None, check_same_thread=False, timeout=5.0
+                path, isolation_level=None, check_same_thread=False, timeout=busy_s
             )
             with closing(self._database.cursor()) as cursor:
                 cursor.execute("PRAGMA locking_mode = EXCLUSIVE")
@@ -230,10 +241,6 @@ class Spool:
         self._database.execute(
             "DELETE FROM gap WHERE number <= (SELECT max(number) FROM gap) - ?", [GAPS_KEPT_MAX]
         )
-
-
-_ONE_OUTAGE_MS = 60_000
-"""Losses closer together than this are one gap."""
 
 
 @contextmanager
