@@ -50,6 +50,17 @@ def up() -> None:
 
 
 @borough.command()
+@click.option("--seconds", type=click.FloatRange(min=1.0), help="Run so long, then end.")
+@as_json
+def demo(seconds: float | None, json_: bool) -> None:
+    """Bring up a city quarter of 64 devices on this machine and account for every sample."""
+    home, settings = _home()
+    from borough.demo.command import demo as run_demo
+
+    sys.exit(run_demo(home, settings, seconds, json_))
+
+
+@borough.command()
 @click.argument("role", type=click.Choice(["core", "field"]))
 def run(role: str) -> None:
     """Run one role; `up` does this for each."""

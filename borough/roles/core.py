@@ -40,6 +40,7 @@ from ciaas.computing.intake import StreamReader, attach_durable, attach_position
 from ciaas.computing.live import LivePublisher
 from ciaas.computing.volatile import VolatileReader
 from ciaas.interoperability.judge import Judge
+from ciaas.interoperability.overlay import OverlayError
 from ciaas.interoperability.rules import Rules
 from ciaas.kernel.address import EndpointId
 from ciaas.kernel.catalogue import Catalogue
@@ -323,7 +324,11 @@ def _judge(catalogue: Catalogue, history: DuckHistory) -> Judge:
 
     def learn(points: Sequence[Point]) -> None:
         for point in points:
-            rules.put(point, catalogue.overlay(point.id))
+            try:
+                rules.put(point, catalogue.overlay(point.id))
+            except OverlayError as error:
+                log.warning("%s is judged by its type alone: %s", point.address, error)
+                rules.put(point, {})
 
     known: list[int] = []
     catalogue.on_points(learn)

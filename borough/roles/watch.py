@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from borough.home import Home, HomeError, Lock
 from borough.settings import Listen, Settings
@@ -189,7 +190,7 @@ class Watch:
         )
 
 
-def describe(home: Home) -> dict[str, object]:
+def describe(home: Home) -> dict[str, Any]:
     """Return what is known of the roles now; a dead watch leaves none of them running."""
     status = dict(home.read_status() or {"roles": {}})
     alive = home.run.is_dir() and not Lock(home, "watch").free()

@@ -14,7 +14,14 @@ from starlette.exceptions import HTTPException
 from ciaas.kernel.address import AddressError
 from ciaas.kernel.uplink import Busy
 from ciaas.ports import Conflict, DiskFull, KeyReused, Missing
-from security.aaa.errors import NotAuthenticated, RuleBroken, SetUpClosed, Throttled, UnknownUser
+from security.aaa.errors import (
+    NotAuthenticated,
+    RuleBroken,
+    SetUpClosed,
+    Throttled,
+    UnknownToken,
+    UnknownUser,
+)
 
 PROBLEM = "application/problem+json"
 
@@ -57,6 +64,7 @@ def install(app: FastAPI) -> None:
         RuleBroken: HTTPStatus.UNPROCESSABLE_ENTITY,
         SetUpClosed: HTTPStatus.CONFLICT,
         UnknownUser: HTTPStatus.NOT_FOUND,
+        UnknownToken: HTTPStatus.NOT_FOUND,
     }
 
     async def of_known(request: Request, error: Exception) -> Response:

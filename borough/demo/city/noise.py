@@ -49,7 +49,9 @@ def autoregressive(times: Millis, seed: int) -> Numbers:
     slots = (times // _SLOT_MS)[:, None] - np.arange(_REACH)[None, :]
     weights = _MEMORY ** np.arange(_REACH)
     shocks = _normal(slots.astype(np.uint64) ^ np.uint64(seed * 0x9E37_79B9))
-    return np.asarray(_SPREAD_DB * np.sqrt(1 - _MEMORY**2) * shocks @ weights, np.float64)
+    # Not a matrix product: that would sum in another order for another number of times.
+    summed = (shocks * weights).sum(axis=1)
+    return np.asarray(_SPREAD_DB * np.sqrt(1 - _MEMORY**2) * summed, np.float64)
 
 
 def _normal(numbers: np.ndarray[tuple[int, ...], np.dtype[np.uint64]]) -> Numbers:

@@ -94,7 +94,7 @@ def connection(name: str, things: tuple[Thing, ...], host: str, port: int) -> di
                 "friendly_name": thing.name,
                 "uuid": thing.uuid,
                 "profile": thing.kind,
-                "config": {"unit_id": thing.unit_id},
+                "config": {"unit": thing.unit_id},
                 "place": {"lat": thing.place[1], "lon": thing.place[0]},
                 "tags": thing.overlay()["tags"],
             }
@@ -110,7 +110,7 @@ def _point(address: int, channel: Channel, register: Register) -> dict[str, Any]
         validity["null_values"] = [register.null]
     point: dict[str, Any] = {
         "id": channel.path,
-        "address": {"table": "holding", "number": address},
+        "address": {"table": "holding", "register": address},
         "raw": {"type": register.raw},
         "unit": {"source": measurand.source_unit or measurand.unit, "canonical": measurand.unit},
         "validity": validity,

@@ -1,0 +1,142 @@
+"""``borough demo``: starts the platform, brings the quarter to life, draws the account."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+
+from borough.client import local_client
+from borough.demo.children import ChildError
+from borough.demo.platform_api import PlatformError
+from borough.demo.quarter import Site, Summary, run_demo
+from borough.demo.recordings.wheels import RecordingsError, ensure_recordings
+from borough.home import Home, HomeError
+from borough.roles.watch import describe, http_ready
+from borough.settings import Settings
+from ciaas.computing.broker import launch
+
+_READY_S = 60.0
+_STOP_S = 12.0
+_LOOK_S = 0.1
+
+
+def demo(home: Home, settings: Settings, seconds: float | None, as_json: bool) -> int:
+    """Run the demo; returns 0 unless something was lost or doubled.
+
+    Raises:
+        HomeError: the platform or the demo could not start; one sentence.
+    """
+    began = time.monotonic()
+    try:
+        ensure_recordings()
+        with platform(home, settings):
+            summary = asyncio.run(_run(home, settings, seconds, began))
+            roles = {name: role["state"] for name, role in describe(home)["roles"].items()}
+    except (RecordingsError, PlatformError, ChildError) as error:
+        raise HomeError(str(error)) from error
+    if as_json:
+        facts = dataclasses.asdict(summary) | {
+            "roles": roles,
+            "http": f"http://{settings.http}",
+            "home": str(home.path),
+        }
+        click.echo(json.dumps(facts))
+    else:
+        click.echo(_account(summary))
+    return 1 if summary.lost or summary.duplicates else 0
+
+
+@contextmanager
+def platform(home: Home, settings: Settings) -> Iterator[None]:
+    """Run ``borough up`` for the length of the block.
+
+    Raises:
+        HomeError: it did not become ready; its own sentence.
+    """
+    process = subprocess.Popen(  # noqa: S603 - no shell, and the program is ours
+        [
+            *(sys.executable, "-I", "-S", launch.__file__, str(os.getpid())),
+            *(sys.executable, "-m", "borough", "up"),
+        ],
+        env={
+            **os.environ,
+            "BOROUGH_HOME": str(home.path),
+            "BOROUGH_HTTP": str(settings.http),
+            "BOROUGH_MQTTS": str(settings.mqtts),
+        },
+        stdin=subprocess.DEVNULL,
+        stdout=sys.stderr,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    assert process.stderr is not None
+    try:
+        deadline = time.monotonic() + _READY_S
+        while not http_ready(settings.http):
+            if process.poll() is not None:
+                words = process.stderr.read().decode(errors="replace").strip()
+                raise HomeError(words.removeprefix("borough: ") or "the platform did not start")
+            if time.monotonic() > deadline:
+                raise HomeError(f"the platform is not ready after {_READY_S:g} s; see {home.logs}")
+            time.sleep(_LOOK_S)  # the other process tells it in no other way than by answering
+        yield
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(_STOP_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        process.stderr.close()
+
+
+async def _run(home: Home, settings: Settings, seconds: float | None, began: float) -> Summary:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    with local_client(home, settings) as client:
+        token = client.issue_token()
+    site = Site(
+        http=f"http://{settings.http}",
+        mqtts=(settings.mqtts.host, settings.mqtts.port),
+        token=token,
+    )
+    if seconds is None:
+        _say_where(settings)
+    return await run_demo(site, home.path, seconds, stop, began=began)
+
+
+def _say_where(settings: Settings) -> None:
+    base = f"http://{settings.http}/api/v1"
+    click.echo(
+        "The quarter comes to life; Ctrl-C ends it with its account. Meanwhile, in another shell:\n"
+        "  export TOKEN=$(./run token --admin)\n"
+        f'  curl -H "Authorization: Bearer $TOKEN" {base}/endpoints\n'
+        f'  curl -H "Authorization: Bearer $TOKEN" {base}/status\n'
+        "  ./run status",
+        err=True,
+    )
+
+
+def _account(summary: Summary) -> str:
+    latency = summary.latency_ms
+    return (
+        f"{summary.endpoints} endpoints of {summary.device_kinds} kinds, {summary.points} points\n"
+        f"{summary.sent} samples sent, {summary.acked} acknowledged, {summary.stored} stored, "
+        f"{summary.lost} lost, {summary.duplicates} doubled\n"
+        f"{summary.polled} samples polled, {summary.gaps} gaps; {summary.quarantined} set aside\n"
+        f"first sample readable after {summary.first_sample_s:.1f} s; publish to answer: "
+        f"p50 {latency['p50']} ms, p99 {latency['p99']} ms"
+    )
