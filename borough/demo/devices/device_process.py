@@ -61,6 +61,8 @@ class Spec:
     """Folder with ``<uuid>.pem`` and ``<uuid>.key`` of each device."""
     ledgers: str
     """Folder of the ledgers."""
+    stop_s: float = STOP_S_MAX
+    """How long to wait for outstanding acknowledgements when told to stop."""
 
     def write(self, path: FilePath) -> None:
         """Store it as JSON."""
@@ -138,7 +140,7 @@ class DeviceProcess:
         """Turn until told to stop, then until all is acknowledged; returns the exit code."""
         while not stop:
             self._turn(live=True)
-        deadline = time.monotonic() + STOP_S_MAX
+        deadline = time.monotonic() + self._spec.stop_s
         while self._outstanding and time.monotonic() < deadline:
             self._turn(live=False)
         unsent = self._outstanding
