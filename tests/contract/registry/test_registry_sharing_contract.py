@@ -54,6 +54,22 @@ def test_threads_change_at_once_without_losing_a_change(
     assert sorted(announced) == list(range(start + 1, start + 121))
 
 
+def test_two_that_have_it_open_for_changes_wait_for_each_other(
+    backend: Callable[[bool], Registry], registry: Registry, endpoint: Endpoint
+) -> None:
+    start, begin = registry.version(), threading.Barrier(2)
+
+    def write(store: Registry, name: str) -> None:
+        begin.wait()
+        for number in range(40):
+            store.resources.ensure_points([new_point(endpoint, f"{name}/o/a{number}")])
+
+    with backend(False) as other, ThreadPoolExecutor(2) as pool:
+        list(pool.map(write, (registry, other), "nm"))
+    assert registry.version() == start + 80
+    assert len(registry.resources.points((endpoint.uuid,))) == 80
+
+
 def test_two_threads_take_a_provision_token_once(registry: Registry, endpoint: Endpoint) -> None:
     for round_ in range(20):
         registry.certificates.put_provision(ProvisionEntry(f"{round_}", endpoint.uuid, 9, {}))
