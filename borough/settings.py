@@ -9,6 +9,7 @@ from typing import Annotated, Literal, NamedTuple
 from pydantic import BeforeValidator, Field, ValidationError
 from pydantic_settings import (
     BaseSettings,
+    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
@@ -43,7 +44,7 @@ def _listen(text: object) -> object:
     return Listen(host, int(port))
 
 
-ListenText = Annotated[Listen, BeforeValidator(_listen)]
+ListenText = Annotated[Listen, NoDecode, BeforeValidator(_listen)]
 
 
 class Settings(BaseSettings):

@@ -449,6 +449,10 @@ class HistoryStore(Protocol):
         """Yield the commits above a number in order, as they were recorded."""
         ...
 
+    def commit_before(self, at_ms: int) -> int:
+        """Return the newest commit recorded before a time (ms, UTC), 0 when there is none."""
+        ...
+
     def last_commit(self) -> int:
         """Return the newest commit's number, 0 before the first."""
         ...

@@ -11,6 +11,11 @@ from ciaas.ports import RegistryStore
 from ciaas.sensorisation.enrolment import enrol
 
 
+def source_of(connection: str) -> str:
+    """Return the source name of a connection's samples."""
+    return f"adapter:{connection}"
+
+
 @dataclass(frozen=True, slots=True)
 class DocumentDoor:
     """Checks documents against the adapters that ship with the platform."""
@@ -25,6 +30,7 @@ class DocumentDoor:
             Conflict: a name or an endpoint belongs to something else.
         """
         done = enrol(self.registry, project, document, ADAPTERS)
+        self.registry.source(source_of(done.connection.name))  # field itself only reads
         return {
             "name": done.connection.name,
             "revision": done.connection.revision,

@@ -13,6 +13,7 @@ from nats.aio.msg import Msg
 from adapters.catalogue import ADAPTERS
 from borough.clock import MachineClock
 from borough.home import Home
+from borough.roles.documents import source_of
 from borough.wiring import open_keys, read_bus
 from ciaas.computing.broker.connection import connect
 from ciaas.computing.broker.errors import BrokerError
@@ -111,7 +112,7 @@ class Field:
                     for device in plan.devices
                     for point in device.points
                 }
-                source = resources.source(f"adapter:{name}")
+                source = resources.source(source_of(name))
                 await runtime.apply(plan, points, source, enabled=connection.enabled)
             except (DocumentError, ApplyError, Missing) as error:
                 log.error("connection %s is not applied, what ran goes on: %s", name, error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -12,6 +13,8 @@ from fastapi.responses import Response
 
 from ciaas.kernel.sample import Frame, Kind, Reason, Verdict
 from ciaas.ports import Point, Series
+
+_WHOLE = re.compile(r"-?\d{1,20}")
 
 VERDICTS = {verdict.value: verdict.name.lower() for verdict in Verdict}
 REASONS = {reason.value: reason.name.lower().replace("_", "-") for reason in Reason}
@@ -41,8 +44,11 @@ def times(observed: np.ndarray[Any, Any]) -> Sequence[str]:
 
 def last_values(points: Sequence[Point], latest: Frame) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield each point's address and entity; a point that never had a sample has value null."""
-    rows = {int(point): row for row, point in enumerate(latest.point.tolist())}
+    rows = {point: row for row, point in enumerate(latest.point.tolist())}
     observed, received = times(latest.observed), times(latest.received)
+    seconds = (latest.observed / 1000).tolist()
+    kinds, numbers = latest.kind.tolist(), latest.num.tolist()
+    verdicts, reasons = latest.verdict.tolist(), latest.reason.tolist()
     for point in points:
         entity: dict[str, Any] = {
             "constraint": point.constraint.value,
@@ -52,18 +58,16 @@ def last_values(points: Sequence[Point], latest: Frame) -> Iterator[tuple[str, d
         }
         if (row := rows.get(point.id)) is not None:
             raw = latest.raw[row]
-            exact = latest.kind[row] == Kind.INTEGER and raw and raw.lstrip("-").isdigit()
+            exact = kinds[row] == Kind.INTEGER and raw is not None and _WHOLE.fullmatch(raw)
             entity |= {
-                "timestamp": latest.observed[row] / 1000,
-                "value": int(raw)
-                if exact
-                else value_of(int(latest.kind[row]), latest.num[row], latest.txt[row]),
+                "timestamp": seconds[row],
+                "value": int(raw) if exact else value_of(kinds[row], numbers[row], latest.txt[row]),
                 "observed_at": observed[row],
                 "received_at": received[row],
-                "verdict": VERDICTS[int(latest.verdict[row])],
+                "verdict": VERDICTS[verdicts[row]],
             }
-            if reason := int(latest.reason[row]):
-                entity["reason"] = REASONS[reason]
+            if reasons[row]:
+                entity["reason"] = REASONS[reasons[row]]
             if raw is not None:
                 entity["raw"] = raw
         yield point.address, entity

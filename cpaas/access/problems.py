@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 
 from ciaas.kernel.address import AddressError
 from ciaas.kernel.uplink import Busy
-from ciaas.ports import Conflict, DiskFull, KeyReused, Missing
+from ciaas.ports import Conflict, DiskFull, HistoryError, KeyReused, Missing
 from security.aaa.errors import (
     NotAuthenticated,
     RuleBroken,
@@ -60,6 +60,7 @@ def install(app: FastAPI) -> None:
         KeyReused: HTTPStatus.UNPROCESSABLE_ENTITY,
         DiskFull: HTTPStatus.INSUFFICIENT_STORAGE,
         Busy: HTTPStatus.SERVICE_UNAVAILABLE,
+        HistoryError: HTTPStatus.SERVICE_UNAVAILABLE,
         NotAuthenticated: HTTPStatus.UNAUTHORIZED,
         RuleBroken: HTTPStatus.UNPROCESSABLE_ENTITY,
         SetUpClosed: HTTPStatus.CONFLICT,

@@ -1,0 +1,234 @@
+"""The history store: numbered commits, series, latest values, what was set aside."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from numpy.typing import NDArray
+
+from ciaas.kernel.sample import Frame, Millis, Uint32s, Uint64s
+from ciaas.limits import HISTORY_MEMORY_MB, HISTORY_THREADS
+from ciaas.ports import (
+    Aside,
+    Clock,
+    Commit,
+    HistoryError,
+    Intake,
+    Receipt,
+    Series,
+    Span,
+    StreamId,
+)
+from ciaas.storage.history.bounds import Bounds
+from ciaas.storage.history.database import Database
+from ciaas.storage.history.reading.commits import commit_before, commits
+from ciaas.storage.history.reading.series import series
+from ciaas.storage.history.segments.sealing import Sealer
+from ciaas.storage.history.segments.tables import SampleTables
+from ciaas.storage.history.writing import asides
+from ciaas.storage.history.writing.coverage import Coverage
+from ciaas.storage.history.writing.memory import Memory, remember
+from ciaas.storage.history.writing.recording import Recorder
+from ciaas.storage.history.writing.tidying import tidy
+
+
+def open_history(
+    path: Path | None,
+    *,
+    clock: Clock,
+    memory_limit_mb: int = HISTORY_MEMORY_MB,
+    threads: int = HISTORY_THREADS,
+    bounds: Bounds | None = None,
+) -> DuckHistory:
+    """Open the store, making it when it is not there yet; close it at the end.
+
+    Args:
+        path: The DuckDB file; None keeps everything in memory and nothing after `close`.
+        clock: Gives the time of each commit.
+        memory_limit_mb: What DuckDB may use beside the memory of this process.
+        threads: Worker threads of DuckDB.
+        bounds: None means those of `ciaas.limits`.
+
+    Raises:
+        HistoryBusy: another process has the file.
+        SchemaTooOld, SchemaTooNew: another version wrote it; `migrate` brings an older one up.
+        NoHistory: it is something else, or damaged.
+        DiskFull: there is no room to open it.
+    """
+    chosen = bounds or Bounds()
+    database = Database(
+        path, memory_limit_mb=memory_limit_mb, threads=threads, cursors=chosen.cursors
+    )
+    return DuckHistory(database, clock, chosen)
+
+
+class DuckHistory:
+    """`HistoryStore` on DuckDB. One thread writes at a time; any thread may read.
+
+    A batch that stores no row uses no commit number: `record` then returns the last number with
+    an empty frame, and so it does for an idempotency key that was answered already. The rows of a
+    commit are ordered by point, time and revision, and `commits` gives them back just so.
+    """
+
+    def __init__(self, database: Database, clock: Clock, bounds: Bounds) -> None:
+        self._database = database
+        self._clock = clock
+        self._bounds = bounds
+        self._tables = SampleTables(database)
+        self._sealer = Sealer(database, self._tables, bounds, self._tidy)
+        self._writing = threading.Lock()
+        self._memory = Memory()
+        try:
+            self._load()
+        except BaseException:
+            database.close()
+            raise
+        self._sealer.start()
+
+    def __enter__(self) -> DuckHistory:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Finish the step in hand, write the log back into the file, and let it go."""
+        self._sealer.stop()
+        with self._writing:
+            self._database.close()
+
+    # -- the stream's side
+
+    def stored(self, stream: StreamId, sequences: Uint64s, received: Millis) -> NDArray[Any]:
+        """Return a mask of the sequences that an earlier commit already covers.
+
+        A sequence with a later time than any recorded of its stream is another message under a
+        number that the broker gave again after a power loss: it is not covered.
+        """
+        return self._memory.coverage.get(stream, Coverage()).holds(sequences, received)
+
+    def rewind(self, stream: StreamId, last_sequence: int) -> None:
+        """Forget sequences above the last one the broker has; durable when it returns."""
+        with self._writing:
+            self._heal()
+            self._recorder.rewind(stream, last_sequence)
+
+    def position(self, stream: StreamId) -> int:
+        """Return the highest sequence covered, 0 for an unknown stream."""
+        return self._memory.coverage.get(stream, Coverage()).position
+
+    def record(
+        self,
+        frame: Frame,
+        intake: Intake | None = None,
+        aside: Sequence[Aside] = (),
+        receipt: Receipt | None = None,
+    ) -> Commit:
+        """Store one batch in one transaction; returns after fsync.
+
+        Raises:
+            KeyReused: the receipt's key is known with another digest.
+            DiskFull: nothing was stored; the same call succeeds once there is room.
+            Interrupted: the database failed; the same call may be repeated.
+        """
+        with self._writing:
+            self._heal()
+            return self._recorder.record(frame, intake, aside, receipt)
+
+    def answered(self, receipt: Receipt) -> int | None:
+        """Return the commit that already answered this key, None when it is new.
+
+        Raises:
+            KeyReused: the key is known with another digest.
+        """
+        return self._memory.answered(receipt)
+
+    # -- the reader's side
+
+    def commits(self, after: int) -> Iterator[Commit]:
+        """Yield the commits above a number in order, each as `record` returned it."""
+        self._heal_for_reading()
+        return commits(self._tables, after, self._bounds.commits_page_rows)
+
+    def commit_before(self, at_ms: int) -> int:
+        """Return the newest commit recorded before a time (ms, UTC), 0 when there is none."""
+        self._heal_for_reading()
+        return commit_before(self._tables, at_ms)
+
+    def last_commit(self) -> int:
+        """Return the newest commit's number, 0 before the first."""
+        return self._memory.last_commit
+
+    def latest(self, points: Uint32s) -> Frame:
+        """Return the newest observed sample of each point that has one, in the order asked."""
+        return self._memory.latest.frame(points)
+
+    def series(self, span: Span) -> Series:
+        """Answer a span with the newest revision of each sample.
+
+        Raises:
+            AnswerTooLarge: the answer would have more than HISTORY_SERIES_ROWS_MAX rows.
+            HistoryError: an unknown function or fill, or an interval that is not positive.
+        """
+        self._heal_for_reading()
+        with self._tables.reading() as (cursor, layout):
+            return series(cursor, layout, span, self._bounds.series_rows)
+
+    def aside(
+        self, endpoints: Sequence[str] | None, limit: int, before: int | None
+    ) -> Sequence[tuple[int, Aside]]:
+        """Return set-aside parts newest first with their number, those of given endpoints only.
+
+        Raises:
+            HistoryError: more than HISTORY_ASIDE_PAGE_MAX at once.
+        """
+        if limit > self._bounds.aside_page:
+            raise HistoryError(f"at most {self._bounds.aside_page} parts at a time; ask in pages")
+        self._heal_for_reading()
+        with self._tables.reading() as (cursor, _):
+            return asides.listed(cursor, endpoints, limit, before)
+
+    def counts(self) -> Mapping[str, int]:
+        """Return totals since the first start: samples, repeats, aside, aside_dropped, commits."""
+        return self._memory.counts()
+
+    def seal(self) -> None:
+        """Do at once what the sealer would do in its time, and write the log into the file."""
+        self._heal_for_reading()
+        self._sealer.work()
+
+    # -- private pieces
+
+    def _load(self) -> None:
+        """Read everything that is kept in memory from the file."""
+        self._tables.load()
+        with self._tables.reading() as (cursor, layout):
+            self._memory = remember(cursor, layout, self._bounds.coverage_ranges)
+        self._recorder = Recorder(
+            self._tables, self._memory, self._sealer, self._clock, self._bounds
+        )
+
+    def _heal(self) -> None:
+        """Open the database again after a fatal error; the caller holds the writer's lock."""
+        if self._database.poisoned:
+            with self._sealer.turn:
+                self._database.reopen()
+                self._load()
+            self._sealer.wake()
+
+    def _heal_for_reading(self) -> None:
+        if self._database.poisoned:
+            with self._writing:
+                self._heal()
+
+    def _tidy(self) -> None:
+        tidy(self._tables, self._memory, self._clock, self._bounds)
