@@ -69,6 +69,11 @@ class RecordFile:
         """Sequence of the last entry on disk, 0 when there is none."""
         return self._sequence
 
+    @property
+    def waiting(self) -> int:
+        """How many callers wait for the write that is under way to end."""
+        return len(self._waiting)
+
     def append(self, entry: Mapping[str, Any]) -> None:
         """Return after the entry is on disk (fsync).
 

@@ -81,7 +81,7 @@ class Rights:
         subject = state.subjects.get(user)
         if subject is None:
             return np.zeros(len(paths), dtype=np.bool_)
-        levels = np.fromiter(subject.levels(paths), dtype=np.uint8, count=len(paths))
+        levels = np.fromiter(subject.levels(paths), dtype=np.uint8)
         return levels >= int(need)
 
     def apply(

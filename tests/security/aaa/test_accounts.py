@@ -28,7 +28,7 @@ from security.limits import (
     TOKENS_ISSUED_PER_USER_MAX,
     USER_NAME_CHARS_MAX,
 )
-from security.ports import User
+from security.ports import Token, User
 from tests.security.aaa.moved_clock import MovedClock
 
 PASSWORD = "correct horse battery"
@@ -353,9 +353,12 @@ class TestRemembering:
         issued = accounts.issue_token(anna.id, "meter", READ, None)
         asked: list[str] = []
         look_up = registry.accounts.token
-        monkeypatch.setattr(
-            registry.accounts, "token", lambda key: asked.append(key) or look_up(key)
-        )
+
+        def watch(key: str) -> Token | None:
+            asked.append(key)
+            return look_up(key)
+
+        monkeypatch.setattr(registry.accounts, "token", watch)
         for _ in range(3):
             accounts.authenticate(issued.text)
         assert len(asked) == 1
