@@ -1,0 +1,1 @@
+"""Reading: series, thinned-out series, commits and what was set aside."""

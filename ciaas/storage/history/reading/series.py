@@ -1,0 +1,139 @@
+"""Series of many points in one query."""
+
+from __future__ import annotations
+
+from string import Template
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from ciaas.kernel.sample import Frame, Uint32s
+from ciaas.ports import Series, Span
+from ciaas.storage.history.columns import plain
+from ciaas.storage.history.database import Cursor
+from ciaas.storage.history.reading import resampling
+from ciaas.storage.history.refusal import AnswerTooLarge
+from ciaas.storage.history.segments.layout import Layout
+
+_ROWS = Template(
+    """
+    SELECT point_id, observed_at, revision, commit_no, kind, num, txt, verdict, reason
+    FROM $tables WHERE $points AND $times $newest
+    """
+)
+_COLUMNS = "point_id, observed_at, revision, commit_no, kind, num, txt, verdict, reason"
+_NEWEST = """
+    QUALIFY row_number() OVER (
+        PARTITION BY point_id, observed_at ORDER BY revision DESC, commit_no DESC) = 1
+"""
+_OF_ONE = Template("$rows ORDER BY observed_at, revision, commit_no LIMIT $rows_max")
+_OF_MANY = Template(
+    """
+    FROM ($rows) SELECT *
+    QUALIFY row_number() OVER (
+        PARTITION BY point_id ORDER BY observed_at, revision, commit_no) <= $rows_max
+    ORDER BY point_id, observed_at, revision, commit_no LIMIT $answer_max
+    """
+)
+_INLINE_MAX = 32
+"""Ids written into the query, where they prune whole row groups; more are joined."""
+_ASKED = Template("point_id BETWEEN $low AND $high AND point_id IN (SELECT id FROM asked)")
+_FIELDS = ("point", "observed", "kind", "num", "txt", "verdict", "reason")
+_STORED = ("point_id", "observed_at", "kind", "num", "txt", "verdict", "reason")
+
+
+def series(cursor: Cursor, layout: Layout, span: Span, rows_max: int) -> Series:
+    """Answer a span from one snapshot; see `HistoryStore.series`.
+
+    Raises:
+        AnswerTooLarge: more than ``rows_max`` rows.
+        HistoryError: an unknown function or fill, or an interval that is not positive.
+    """
+    points = _distinct(span.points)
+    plan = resampling.plan(span) if span.resample is not None else None
+    tables = layout.observed_within(span.start, span.end)
+    if not len(points) or not tables.numbers or span.limit < 1:
+        return _answer(_nothing(), points, span.limit)
+    rows = _ROWS.substitute(
+        tables=tables.union(_COLUMNS),
+        points=_points(points),
+        times=_times(span),
+        newest=_NEWEST if tables.revised and not span.all_revisions else "",
+    )
+    if plan is not None:
+        query = plan.query(rows, span.limit + 1, rows_max + 1)
+    elif len(points) == 1:
+        query = _OF_ONE.substitute(rows=rows, rows_max=min(span.limit, rows_max) + 1)
+    else:
+        query = _OF_MANY.substitute(rows=rows, rows_max=span.limit + 1, answer_max=rows_max + 1)
+    columns = _fetch(cursor, query, points)
+    if plan is not None:
+        columns = plan.fill(columns, span, rows_max)
+    if len(columns["point"]) > rows_max:
+        raise AnswerTooLarge(
+            f"the answer has more than {rows_max} rows: ask for fewer points, a shorter time or a "
+            "longer interval"
+        )
+    return _answer(columns, points, span.limit)
+
+
+def _distinct(points: Uint32s) -> Uint32s:
+    """Return the points in the order asked, each once."""
+    _, first = np.unique(points, return_index=True)
+    return points[np.sort(first)]
+
+
+def _points(points: Uint32s) -> str:
+    if len(points) == 1:
+        return f"point_id = {int(points[0])}"
+    low, high = int(points.min()), int(points.max())
+    if len(points) == high - low + 1:
+        return f"point_id BETWEEN {low} AND {high}"
+    if len(points) <= _INLINE_MAX:
+        return f"point_id IN ({', '.join(map(str, points.tolist()))})"
+    return _ASKED.substitute(low=low, high=high)
+
+
+def _times(span: Span) -> str:
+    # Written out, not bound: only a constant prunes row groups (2.5 against 4.8 ms of 10 M rows).
+    parts = ["true"]
+    if span.start is not None:
+        parts.append(f"observed_at >= make_timestamp_ms({int(span.start)})")
+    if span.end is not None:
+        parts.append(f"observed_at <= make_timestamp_ms({int(span.end)})")
+    return " AND ".join(parts)
+
+
+def _fetch(cursor: Cursor, query: str, points: Uint32s) -> dict[str, NDArray[Any]]:
+    cursor.register("asked", pa.table({"id": pa.array(points)}))
+    try:
+        fetched = cursor.execute(query).fetchnumpy()
+    finally:
+        cursor.unregister("asked")
+    return {
+        field: plain(fetched[stored], field) for field, stored in zip(_FIELDS, _STORED, strict=True)
+    }
+
+
+def _nothing() -> dict[str, NDArray[Any]]:
+    empty = Frame.empty()
+    return {field: getattr(empty, field) for field in _FIELDS}
+
+
+def _answer(columns: dict[str, NDArray[Any]], points: Uint32s, limit: int) -> Series:
+    """Cut each point at the limit, and put the points in the order asked."""
+    point = columns["point"]
+    starts = np.flatnonzero(np.append(True, point[1:] != point[:-1])[: len(point)])
+    counts = np.diff(np.append(starts, len(point))).astype(np.int64)
+    place = np.arange(len(point)) - np.repeat(starts, counts)
+    chosen = np.flatnonzero(place < limit)
+    if np.any(points[1:] < points[:-1]):
+        order = np.argsort(points, kind="stable")
+        rank = order[np.searchsorted(points[order], point[chosen])]
+        chosen = chosen[np.argsort(rank, kind="stable")]
+    return Series(
+        **{field: column[chosen] for field, column in columns.items()},
+        truncated=bool(np.any(counts > limit)),
+    )
