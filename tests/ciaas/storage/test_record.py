@@ -370,36 +370,16 @@ class TestGroups:
     def test_callers_at_the_same_time_share_an_fsync(
         self, record: RecordFile, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        with held_fsync(monkeypatch) as (synced, go):
-            threads = start(lambda: record.append({"n": 0}))
-            while not synced:
-                threading.Event().wait(0.001)
-            threads += start(*(append(record, number) for number in range(1, 17)))
-            while record.waiting < 16:
-                threading.Event().wait(0.001)
-            go.set()
-            for thread in threads:
-                thread.join()
-        assert len(synced) == 2
-        assert sorted(numbers(record)) == list(range(17))
+        works = [append(record, number) for number in range(16)]
+        assert behind_a_slow_write(record, works, monkeypatch) == 2
+        assert sorted(numbers(record)) == [*range(16), 99]
 
-    def test_a_write_is_bounded(
-        self, record: RecordFile, directory: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_a_write_is_bounded(self, record: RecordFile, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(record_module, "RECORD_GROUP_BYTES_MAX", 110)
-        with held_fsync(monkeypatch) as (synced, go):
-            threads = start(append(record, 0))
-            while not synced:
-                threading.Event().wait(0.001)
-            threads += start(*(append(record, number) for number in range(1, 8)))
-            while record.waiting < 7:
-                threading.Event().wait(0.001)
-            go.set()
-            for thread in threads:
-                thread.join()
+        works = [append(record, number) for number in range(7)]
         # Three lines of 35 bytes fit into one write.
-        assert len(synced) == 4
-        assert sorted(numbers(record)) == list(range(8))
+        assert behind_a_slow_write(record, works, monkeypatch) == 1 + 3
+        assert sorted(numbers(record)) == [*range(7), 99]
 
     def test_one_bad_entry_harms_no_other(
         self, record: RecordFile, monkeypatch: pytest.MonkeyPatch
@@ -412,18 +392,10 @@ class TestGroups:
             except TypeError as error:
                 refused.append(error)
 
-        with held_fsync(monkeypatch) as (synced, go):
-            threads = start(append(record, 0))
-            while not synced:
-                threading.Event().wait(0.001)
-            threads += start(append(record, 1), append_bad, append(record, 2))
-            while record.waiting < 3:
-                threading.Event().wait(0.001)
-            go.set()
-            for thread in threads:
-                thread.join()
+        works = [append(record, 1), append_bad, append(record, 2)]
+        assert behind_a_slow_write(record, works, monkeypatch) == 2
         assert len(refused) == 1
-        assert sorted(numbers(record)) == [0, 1, 2]
+        assert sorted(numbers(record)) == [1, 2, 99]
 
     def test_an_error_reaches_every_caller_of_the_group(
         self, record: RecordFile, monkeypatch: pytest.MonkeyPatch
@@ -455,25 +427,18 @@ class TestGroups:
                 raise KeyboardInterrupt
             return AT
 
+        record = RecordFile(directory, interrupted_at_the_second_call)
+
         def attempt() -> None:
             try:
                 record.append({"n": 1})
             except (OSError, KeyboardInterrupt) as error:
                 outcomes.append(type(error))
 
-        with RecordFile(directory, interrupted_at_the_second_call) as record:
-            with held_fsync(monkeypatch) as (synced, go):
-                threads = start(append(record, 0))
-                while not synced:
-                    threading.Event().wait(0.001)
-                threads += start(attempt, attempt, attempt)
-                while record.waiting < 3:
-                    threading.Event().wait(0.001)
-                go.set()
-                for thread in threads:
-                    thread.join()
+        with record:
+            behind_a_slow_write(record, [attempt] * 3, monkeypatch)
             record.append({"n": 2})
-            assert numbers(record) == [0, 2]
+            assert numbers(record) == [99, 2]
         assert sorted(kind.__name__ for kind in outcomes) == [
             "InterruptedError",
             "InterruptedError",
@@ -506,11 +471,10 @@ def start(*works: Callable[[], None]) -> list[threading.Thread]:
     return threads
 
 
-@contextmanager
-def held_fsync(
-    monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[tuple[list[int], threading.Event]]:
-    """Count each fsync and hold it until the event is set, as a slow disk would."""
+def behind_a_slow_write(
+    record: RecordFile, works: list[Callable[[], None]], monkeypatch: pytest.MonkeyPatch
+) -> int:
+    """Let all works wait for the write of entry 99 to end; return the number of writes in all."""
     synced: list[int] = []
     go = threading.Event()
     fsync = os.fsync
@@ -522,7 +486,19 @@ def held_fsync(
 
     with monkeypatch.context() as patched:
         patched.setattr(os, "fsync", hold)
-        yield synced, go
+        threads = start(append(record, 99))
+        wait_until(lambda: len(synced) == 1)
+        threads += start(*works)
+        wait_until(lambda: record.waiting == len(works))
+        go.set()
+        for thread in threads:
+            thread.join()
+    return len(synced)
+
+
+def wait_until(reached: Callable[[], bool]) -> None:
+    while not reached():
+        threading.Event().wait(0.001)
 
 
 def test_the_line_is_on_disk_before_the_caller_goes_on(directory: Path) -> None:
