@@ -76,7 +76,7 @@ BROKER_READY_S = 30.0
 """From start to an answering port; a large store takes a while to be read back."""
 INGEST_UNACKNOWLEDGED_MAX = 20_000
 """Messages handed out to the uplink and not yet acknowledged."""
-ADMISSION_TRACES_MAX = 65_536
+ADMISSION_TRACES_MAX = 16_384
 """Connections remembered beside those that are up: just admitted, just refused, just gone."""
 REFUSALS_PER_BATCH_MAX = 1_000
 """Different refusals told apart in one batch; further ones are counted by client alone."""
@@ -186,6 +186,8 @@ ADAPTER_CALL_S_MAX = 30.0
 RETRY_AFTER_S_MAX = 3_600.0
 BISECT_REQUESTS_MAX = 64
 """Requests spent in one turn on finding the addresses that a device refuses."""
+CANCELS_MAX = 5
+"""How often a task is asked to end, a second apart, before it is left behind."""
 QUARANTINE_S = 600.0
 """How long a refused address is left alone."""
 LATENCIES_KEPT_MAX = 256
