@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime
 import ipaddress
 import queue
@@ -180,3 +181,11 @@ def eventually(true: Callable[[], bool]) -> None:
     while not true():
         assert time.monotonic() < deadline, "did not come to pass"
         time.sleep(0.02)
+
+
+async def comes_true(condition: Callable[[], object]) -> None:
+    for _ in range(round(PATIENCE_S / 0.01)):
+        if condition():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("did not come to pass")
