@@ -54,7 +54,7 @@ class Decoded:
     outputs: Sequence[DeviceOutput]
     confirmations: Sequence[Confirmation]
     skipped: int
-    """Messages that carry nothing for us: the platform's own, and cleared retained ones."""
+    """Messages that carry nothing: the platform's own, cleared retained ones, empty lists."""
 
 
 @dataclass(slots=True)
@@ -113,6 +113,8 @@ class Batch:
         self.outputs: list[DeviceOutput] = []
         self.confirmations: list[Confirmation] = []
         self.skipped = 0
+        self.refreshed = False
+        """True when the registry was asked for news because of an unknown endpoint."""
         self.statics: dict[int, tuple[type, Value]] = {}
         """Values of Static attributes declared in this batch, by point."""
         self._unlearned: dict[PointAddress, _Unlearned] = {}
@@ -135,11 +137,21 @@ class Batch:
         message = self.messages[part.index]
         self.quarantine.part(part.index, message, part.topic, why, detail, element, endpoint)
 
-    def put_unlearned(self, address: PointAddress, attribute: Attribute, index: int) -> int:
-        """Add a reading of a point that has yet to be registered; returns its row."""
-        row = self.rows.append(0, attribute.value, attribute.timestamp, index)
+    def meets(self, address: PointAddress, attribute: Attribute) -> None:
+        """Note a point that has yet to be registered."""
         new = NewPoint(address, attribute.constraint, attribute.type)
-        self._unlearned.setdefault(address, _Unlearned(new)).rows.append(row)
+        self._unlearned.setdefault(address, _Unlearned(new))
+
+    def met(self, address: PointAddress) -> bool:
+        """Return True when this batch has met the point and not yet registered it."""
+        return address in self._unlearned
+
+    def put_unlearned(
+        self, address: PointAddress, value: Value, timestamp: float | None, index: int
+    ) -> int:
+        """Add a reading of a point that was met; returns its row."""
+        row = self.rows.append(0, value, timestamp, index)
+        self._unlearned[address].rows.append(row)
         return row
 
     def learn(self, catalogue: Catalogue) -> None:

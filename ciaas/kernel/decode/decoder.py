@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Protocol, TypeAlias
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol, TypeAlias, TypeVar
 
 from ciaas.kernel.address import (
     AddressError,
@@ -25,7 +25,7 @@ from ciaas.kernel.wire.declaration import (
     read_node,
     without_readings,
 )
-from ciaas.kernel.wire.document import Tree, WireError, read_document
+from ciaas.kernel.wire.document import Tree, WireError, is_text, read_document
 from ciaas.kernel.wire.journal import read_log, read_output
 from ciaas.kernel.wire.reading import (
     JSON_ERRORS,
@@ -40,6 +40,8 @@ from ciaas.kernel.wire.reading import (
 from ciaas.kernel.wire.topic import TO_DEVICE, Verb, short_form, topic_of
 from ciaas.limits import DELAYED_NESTING_MAX, FUTURE_MS, PAYLOAD_BYTES_MAX
 from ciaas.ports import Conflict, Message, Missing
+
+_T = TypeVar("_T")
 
 
 class Presence(Protocol):
@@ -134,7 +136,7 @@ class Decoder:
             if part.sender is not None and sender != part.sender:
                 batch.aside(part, Why.FORGED_ADDRESS, f"sent by {part.sender}", part.sender)
                 return
-            if self._catalogue.endpoint(sender) is None:
+            if self._catalogue.endpoint(sender) is None and not self._just_created(batch, sender):
                 detail = "no such endpoint is registered; create it first"
                 batch.aside(part, Why.UNKNOWN_ENDPOINT, detail, sender)
                 return
@@ -151,6 +153,13 @@ class Decoder:
             batch.aside(part, Why.TOO_MANY_POINTS, str(error), uuid)
         except Missing as error:
             batch.aside(part, Why.UNKNOWN_ENDPOINT, str(error), uuid)
+
+    def _just_created(self, batch: Batch, uuid: EndpointId) -> bool:
+        """Look again, once a batch: a device may be faster than the news of its registration."""
+        if not batch.refreshed:
+            batch.refreshed = True
+            self._catalogue.refresh()
+        return self._catalogue.endpoint(uuid) is not None
 
     # -- verbs
 
@@ -196,33 +205,37 @@ class Decoder:
 
     def _transaction(self, batch: Batch, part: Part, sender: EndpointId, path: _Path) -> None:
         _expect_path(path, 0)
-        rest = self._transaction_short(batch, part, sender)
-        if rest is not None and not rest:
-            return
+        if (readings := _decode_short(part, decode_transaction)) is not None:
+            rest = self._take_known(batch, part, sender, readings.attributes, _said)
+            batch.skipped += not readings.attributes
+            if not rest:
+                return
         tree, trailing = part.document()
         attributes = read_attributes(tree)
-        for written in attributes if rest is None else rest:
+        if readings is None:
+            batch.skipped += not attributes
+            rest = self._take_known(batch, part, sender, attributes, _read_tree)
+        for written in rest:
             self._element(batch, part, sender, written, attributes[written])
         self._report(batch, part, sender, (), trailing)
 
-    def _transaction_short(
-        self, batch: Batch, part: Part, sender: EndpointId
-    ) -> Sequence[str] | None:
-        """Take the readings of known points; returns the rest, None when all are still to do."""
-        if part.payload is None or not _is_short(part.payload):
-            return None
-        try:
-            attributes = decode_transaction(part.payload).attributes
-        except JSON_ERRORS:
-            return None
-        rows, find, own = batch.rows, self._catalogue.by_address, sender + "/"
-        rest = []
-        for written, reading in attributes.items():
-            point = find(PointAddress(written))
-            if point is None or reading.says_nothing() or not written.startswith(own):
+    def _take_known(
+        self,
+        batch: Batch,
+        part: Part,
+        sender: EndpointId,
+        attributes: Mapping[str, _T],
+        read: Callable[[_T], Reading | None],
+    ) -> Sequence[str]:
+        """Take the clean readings of known points; returns where the others are."""
+        append, find = batch.rows.append, self._catalogue.by_address
+        index, own, rest = part.index, f"{sender}/", []
+        for written, element in attributes.items():
+            point, reading = find(PointAddress(written)), read(element)
+            if point is None or reading is None or not written.startswith(own):
                 rest.append(written)
             else:
-                rows.append(point.id, reading.value, reading.timestamp, part.index)
+                append(point.id, reading.value, reading.timestamp, index)
         return rest
 
     def _delayed(self, batch: Batch, part: Part, sender: EndpointId, path: _Path) -> None:
@@ -230,20 +243,15 @@ class Decoder:
         nesting = part.nesting + 1
         if nesting > DELAYED_NESTING_MAX:
             raise WireError(f"more than {DELAYED_NESTING_MAX} delayed messages within each other")
-        if part.payload is not None and _is_short(part.payload):
-            try:
-                entries = decode_delayed(part.payload).messages
-            except JSON_ERRORS:
-                pass
-            else:
-                for entry in entries:
-                    data = bytes(entry.data)
-                    data = b"" if data == b"null" else data
-                    inner = Part(part.index, entry.topic, data, None, sender, nesting)
-                    self._entry(batch, inner)
-                return
+        if (delayed := _decode_short(part, decode_delayed)) is not None:
+            batch.skipped += not delayed.messages
+            for entry in delayed.messages:
+                data = bytes(entry.data)
+                self._entry(batch, Part(part.index, entry.topic, data, None, sender, nesting))
+            return
         tree, trailing = part.document()
         good, bad = read_entries(tree)
+        batch.skipped += not good and not bad
         for topic, element in good:
             self._entry(batch, Part(part.index, topic, None, element, sender, nesting))
         for element in bad:
@@ -300,12 +308,15 @@ class Decoder:
             batch.aside_element(part, Why.MALFORMED, detail, {written: element}, sender)
 
     def _put(self, batch: Batch, index: int, address: PointAddress, element: object) -> int:
-        """Add the reading of an element; one of an unknown point has to say what it is."""
+        """Add the reading of an element; the first of an unknown point has to say what it is."""
         point = self._catalogue.by_address(address)
-        if point is None:
-            return batch.put_unlearned(address, read_attribute(element), index)
+        if point is not None:
+            reading = read_reading(element)
+            return batch.rows.append(point.id, reading.value, reading.timestamp, index)
+        if not batch.met(address):
+            batch.meets(address, read_attribute(element))
         reading = read_reading(element)
-        return batch.rows.append(point.id, reading.value, reading.timestamp, index)
+        return batch.put_unlearned(address, reading.value, reading.timestamp, index)
 
     def _address(self, sender: EndpointId, path: _Path) -> PointAddress:
         """Return the address that a path below its endpoint stands for, in either form."""
@@ -334,7 +345,8 @@ class Decoder:
             address = PointAddress("/".join((sender, name, *path)))
             point = self._catalogue.by_address(address)
             if point is None:
-                batch.put_unlearned(address, attribute, part.index)
+                batch.meets(address, attribute)
+                batch.put_unlearned(address, attribute.value, attribute.timestamp, part.index)
                 continue
             if attribute.constraint is Constraint.STATIC:
                 value = (type(attribute.value), attribute.value)
@@ -363,18 +375,12 @@ class Decoder:
 
 def _read_single(payload: bytes) -> Reading | None:
     """Return the reading of a clean payload, None for one that needs a closer look."""
-    if payload[:1] != b"{":
-        return _read_clean(payload)
-    if len(payload) > PAYLOAD_BYTES_MAX:
-        return None
-    try:
-        reading = decode_reading(payload)
-    except JSON_ERRORS:
-        return None
-    return None if reading.says_nothing() else reading
-
-
-def _read_clean(payload: bytes) -> Reading | None:
+    if payload[:1] == b"{" and len(payload) <= PAYLOAD_BYTES_MAX:
+        try:
+            reading = decode_reading(payload)
+        except JSON_ERRORS:
+            return None
+        return None if reading.says_nothing() else reading
     try:
         tree, trailing = read_document(payload)
         return None if trailing else read_reading(tree)
@@ -389,9 +395,19 @@ def _read_tree(tree: object) -> Reading | None:
         return None
 
 
-def _is_short(payload: bytes) -> bool:
-    """Return True for what the typed decoders may try: JSON of bounded length."""
-    return payload[:1] == b"{" and len(payload) <= PAYLOAD_BYTES_MAX
+def _said(reading: Reading) -> Reading | None:
+    return None if reading.says_nothing() else reading
+
+
+def _decode_short(part: Part, decode: Callable[[bytes], _T]) -> _T | None:
+    """Return what a typed decoder makes of a part, None when it is for the tolerant reader."""
+    payload = part.payload
+    if payload is None or payload[:1] != b"{" or len(payload) > PAYLOAD_BYTES_MAX:
+        return None
+    try:
+        return decode(payload)
+    except JSON_ERRORS:
+        return None
 
 
 def _correlation(tree: Tree, trailing: bytes) -> tuple[str | None, bytes]:
@@ -407,7 +423,7 @@ def _correlation(tree: Tree, trailing: bytes) -> tuple[str | None, bytes]:
             pass
         else:
             correlation_id, trailing = appended.get("correlationID", correlation_id), rest
-    return correlation_id if isinstance(correlation_id, str) else None, trailing
+    return correlation_id if is_text(correlation_id) else None, trailing
 
 
 def _expect_path(path: _Path, levels: int) -> None:

@@ -97,6 +97,6 @@ def _excerpt(element: object) -> bytes | None:
         return element
     try:
         text = json.dumps(element, ensure_ascii=False, default=repr)
-        return text.encode()
+        return text.encode(errors="backslashreplace")
     except (TypeError, ValueError, RecursionError):
         return None

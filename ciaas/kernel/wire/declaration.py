@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeVar
 
 from ciaas.kernel.address import AddressError, check_name
 from ciaas.kernel.model import Attribute, Constraint, EndpointModel, Node, Thing, ValueType
-from ciaas.kernel.wire.document import Tree, WireError
+from ciaas.kernel.wire.document import Tree, WireError, is_text
 from ciaas.kernel.wire.reading import name_of, read_reading
 from ciaas.limits import ADDRESS_CHARS_MAX, ADDRESS_LEVELS_MAX, POINTS_PER_ENDPOINT_MAX
 
@@ -172,16 +172,17 @@ class _Walk:
             return None
 
     def expect(self, where: str, element: object, kind: type[_T], default: _T) -> _T:
-        """Return an optional element, the default when it is absent, null or of another type."""
+        """Return an optional element, the default when it is absent, null or of no use."""
         if isinstance(element, kind) and not (isinstance(element, bool) and kind is int):
-            return element
+            if kind is not str or is_text(element):
+                return element
         if element is not None:
-            self._leave_out((where,), f"not expected to be {name_of(element)}", element)
+            self._leave_out((where,), f"it can not be {name_of(element)}", element)
         return default
 
     def texts(self, where: str, element: object) -> tuple[str, ...]:
         """Return an array of texts, or a single text as such an array."""
-        if isinstance(element, str):
+        if is_text(element):
             return (element,)
         texts = self.expect(where, element, list, [])
         return tuple(text for text in texts if self.expect(where, text, str, ""))

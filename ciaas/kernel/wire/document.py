@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from enum import StrEnum
 from io import BytesIO
-from typing import NamedTuple, NoReturn, TypeAlias
+from typing import NamedTuple, NoReturn, TypeAlias, TypeGuard
 
 import cbor2
 
@@ -48,6 +48,17 @@ def read_document(payload: bytes) -> Document:
     if payload[:1] and payload[0] & 0xE0 == 0xA0:
         return _read_cbor(payload)
     return _read_json(payload)
+
+
+def is_text(element: object) -> TypeGuard[str]:
+    """Return True for text that can be stored: JSON's escapes can spell half a surrogate pair."""
+    if not isinstance(element, str):
+        return False
+    try:
+        element.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _read_json(payload: bytes) -> Document:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import NamedTuple
 
-from ciaas.kernel.wire.document import Tree, WireError
+from ciaas.kernel.wire.document import Tree, WireError, is_text
 from ciaas.kernel.wire.reading import check_timestamp
 
 
@@ -49,15 +49,15 @@ def read_log(tree: Tree) -> LogLine:
     if not isinstance(level, str) or level not in LogLevel.__members__:
         raise WireError(f"the level has to be one of {', '.join(LogLevel)}")
     timestamp = check_timestamp(tree.get("timestamp"))
-    if timestamp is None or not isinstance(message, str):
+    if timestamp is None or not is_text(message):
         raise WireError("a log line needs a timestamp and a message")
     logger, source = tree.get("loggerName"), tree.get("logSource")
     return LogLine(
         LogLevel[level],
         timestamp,
         message,
-        logger if isinstance(logger, str) else "",
-        source if isinstance(source, str) else "",
+        logger if is_text(logger) else "",
+        source if is_text(source) else "",
     )
 
 
@@ -68,6 +68,6 @@ def read_output(tree: Tree) -> ExecOutput:
         WireError: ``correlationID`` or ``data`` is no text.
     """
     correlation, data = tree.get("correlationID"), tree.get("data")
-    if not isinstance(correlation, str) or not isinstance(data, str):
+    if not is_text(correlation) or not is_text(data):
         raise WireError("an output needs a correlationID and data, both text")
     return ExecOutput(correlation, data)

@@ -6,7 +6,7 @@ leaves an array open would else take its neighbours with it.
 
 from __future__ import annotations
 
-import math
+from math import inf, isfinite
 from typing import NamedTuple
 
 import cbor2
@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Raw, Struct, field
 
 from ciaas.kernel.model import Value
-from ciaas.kernel.wire.document import WireError
+from ciaas.kernel.wire.document import WireError, is_text
 
 
 class Reading(Struct, gc=False):
@@ -76,12 +76,16 @@ def read_reading(element: object) -> Reading:
     if type(element) is not dict:
         raise WireError(f"an attribute is a map, not {name_of(element)}")
     timestamp, value = element.get("timestamp"), element.get("value")
+    if type(timestamp) is not float or not isfinite(timestamp):
+        timestamp = check_timestamp(timestamp)
+    if type(value) is not float:
+        value = check_value(value)
     kind, correlation_id = element.get("type"), element.get("correlationID")
     reading = Reading(
-        check_timestamp(timestamp),
-        check_value(value),
-        kind if isinstance(kind, str) else "",
-        correlation_id if isinstance(correlation_id, str) else None,
+        timestamp,
+        value,
+        kind if type(kind) is str else "",
+        correlation_id if is_text(correlation_id) else None,
     )
     if reading.says_nothing() and "value" not in element:
         raise WireError("an attribute needs a value, or at least a type")
@@ -125,16 +129,14 @@ def check_value(value: object) -> Value:
     Raises:
         WireError: an array, a map, bytes, or text that is no Unicode.
     """
-    if value is None or isinstance(value, bool | int | float):
+    if value is None or isinstance(value, int | float):  # truth values are integers in Python
         return value
-    if isinstance(value, str):
-        try:
-            value.encode()
-        except UnicodeEncodeError:
-            raise WireError("the text holds half of a surrogate pair") from None
+    if is_text(value):
         return value
     if value is cbor2.undefined:
         return None
+    if isinstance(value, str):
+        raise WireError("the text holds half of a surrogate pair")
     raise WireError(f"a value is a number, text, true, false or null, not {name_of(value)}")
 
 
@@ -151,8 +153,8 @@ def check_timestamp(timestamp: object) -> float | None:
     try:
         seconds = float(timestamp)
     except OverflowError:
-        seconds = math.inf
-    if not math.isfinite(seconds):
+        seconds = inf
+    if not isfinite(seconds):
         raise WireError("the timestamp is not finite")
     return seconds
 
