@@ -35,7 +35,6 @@ _VIOLATION = re.compile(rb"(Publish|Subscription) Violation - Subject " + _QUOTE
 _ECHO = b"authentication error"
 _REFUSED_LOGIN = b"unable to connect: authentication error"
 _OVERSIZE = b"maximum payload exceeded"
-_TIME = "%Y/%m/%d %H:%M:%S.%f"
 _POLL_S = 0.1
 _PROVEN = (RefusalKind.PUBLISH, RefusalKind.SUBSCRIBE)
 """Refused to a client that was let in; before that anyone may claim any client id."""
@@ -110,7 +109,8 @@ class RefusalLog:
 
     def _refusal(self, match: re.Match[bytes]) -> Refusal | None:
         time, connection, quoted, rest, handshake = match.groups()
-        at = int(datetime.strptime(time.decode(), _TIME).replace(tzinfo=UTC).timestamp() * 1000)
+        written = datetime.fromisoformat(time.decode().replace("/", "-")).replace(tzinfo=UTC)
+        at = int(written.timestamp() * 1000)
         if handshake is not None:
             return Refusal(at, "", RefusalKind.HANDSHAKE, detail=_text(handshake))
         client = _unquote(quoted)

@@ -123,7 +123,7 @@ class BrokerConfiguration:
             jetstream {{
               store_dir: {_quoted(self.store_dir)}
               max_file_store: {self.file_store_bytes_max}
-              sync_interval: {self.sync_interval}
+              sync_interval: {_quoted(self.sync_interval)}
               limits {{
                 default_max_consumers: {BROKER_CONSUMERS_MAX}
               }}

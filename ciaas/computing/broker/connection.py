@@ -53,9 +53,15 @@ async def connect(
             await on_error(error)
 
     async def lost() -> None:
+        if not client.is_reconnecting:
+            return
         log.warning("broker connection of %s is lost", role)
         if on_lost:
             await on_lost()
+
+    async def closed() -> None:
+        if client.last_error and client.options["allow_reconnect"]:
+            log.error("broker closed the connection of %s for good: %s", role, client.last_error)
 
     async def reconnected() -> None:
         log.info("broker connection of %s is back", role)
@@ -71,13 +77,17 @@ async def connect(
             inbox_prefix=f"_INBOX.{role}",
             error_cb=report,
             disconnected_cb=lost,
+            closed_cb=closed,
             reconnected_cb=reconnected,
             connect_timeout=CONNECT_S,
+            allow_reconnect=False,
             reconnect_time_wait=RECONNECT_WAIT_S,
             max_reconnect_attempts=_FIRST_ATTEMPTS,
         )
-    except NatsError as error:
-        raise BrokerError(f"{role} cannot connect to {url}: {last or error}") from None
+    except (OSError, NatsError) as error:
+        reason = last or error
+        await client.close()
+        raise BrokerError(f"{role} cannot connect to {url}: {reason}") from None
     # Only now for ever: with this from the start a wrong key would be tried without an end.
-    client.options["max_reconnect_attempts"] = -1
+    client.options |= {"allow_reconnect": True, "max_reconnect_attempts": -1}
     return client

@@ -70,8 +70,7 @@ class Broker:
         if threading.current_thread() is not threading.main_thread():
             raise RuntimeError("start the broker from the main thread: it ends with its starter")
         program = find_nats_server(self._executable)
-        if self._starting:
-            self._starting.close()
+        self._stop_reading()
         self._starting = LogReader(self._configuration.log_file)
         with (
             key_in_memory(self._key_pem) as key,
@@ -95,12 +94,12 @@ class Broker:
     def ready(self) -> bool:
         """Return True when the process started last is the one that answers on its port."""
         if self._process is None or self._process.poll() is not None:
+            self._stop_reading()
             return False
         if self._starting is not None:
             if _READY not in self._starting.read():
                 return False
-            self._starting.close()
-            self._starting = None
+            self._stop_reading()
         return self._answers()
 
     def wait_ready(self, timeout_s: float = BROKER_READY_S) -> None:
@@ -150,6 +149,11 @@ class Broker:
         return BrokerEnded(
             f"the broker did not start: {how}; see {self._configuration.log_file}.stderr"
         )
+
+    def _stop_reading(self) -> None:
+        if self._starting:
+            self._starting.close()
+            self._starting = None
 
     def _fatal_line(self) -> str:
         ours = f"[{self._process.pid}] " if self._process else "[]"

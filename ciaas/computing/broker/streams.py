@@ -20,6 +20,7 @@ INTERNAL = "INTERNAL"
 
 _API_S = 5.0
 _NOT_FOUND = 10059
+_NO_ROOM = 10047
 _NANOSECONDS = 1_000_000_000
 
 
@@ -53,6 +54,8 @@ async def ensure_streams(client: Client, bounds: StreamBounds) -> Mapping[str, S
         "discard": "old",
         "max_age": bounds.live_age_s * _NANOSECONDS,
         "max_bytes": bounds.live_bytes,
+        # The broker takes no window longer than a message lives.
+        "duplicate_window": min(bounds.duplicate_window_s, bounds.live_age_s) * _NANOSECONDS,
     }
     internal: dict[str, Any] = {
         "name": INTERNAL,
@@ -103,7 +106,10 @@ async def _ensure(client: Client, wanted: Mapping[str, Any]) -> StreamId:
     else:
         answer = found
     if "error" in answer:
-        raise BrokerError(f"stream {name}: {answer['error']['description']}")
+        said = answer["error"]["description"]
+        if answer["error"].get("err_code") == _NO_ROOM:
+            said += f": {wanted['max_bytes']} bytes do not fit the broker's file_store_bytes_max"
+        raise BrokerError(f"stream {name}: {said}")
     return StreamId(name, answer["created"])
 
 

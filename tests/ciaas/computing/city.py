@@ -172,11 +172,18 @@ class City:
             self.process.kill()
             self.process.wait()
 
+    def stop(self) -> None:
+        """End the broker as an orderly shutdown does."""
+        assert self.process is not None
+        self.process.terminate()
+        self.process.wait(PATIENCE_S)
+
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(work, self.loop).result(PATIENCE_S)
 
     def end(self) -> None:
         self.kill()
+        asyncio.run_coroutine_threadsafe(_cancel_others(), self.loop).result(PATIENCE_S)
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join()
         self.loop.close()
@@ -194,6 +201,13 @@ class City:
             names = identity.certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
             client_id = str(names[0].value)
         return Device(self, identity, client_id, clean_session, will)
+
+
+async def _cancel_others() -> None:
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
 
 
 class Device:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from nats.js.errors import NotFoundError
+
 from ciaas.computing.admission.callout import Callout
 from ciaas.computing.admission.claims import Issuer
 from ciaas.computing.admission.ports import Permissions, Refusal
 from ciaas.computing.admission.presence import Presence
-from ciaas.computing.admission.warmup import ensure_ingest, platform_tls, warm_up
+from ciaas.computing.admission.warmup import STREAM, ensure_ingest, platform_tls, warm_up
 from ciaas.computing.broker.connection import connect
 from ciaas.kernel.address import EndpointId
 from tests.ciaas.computing.city import City, Device, SystemClock, new_endpoint, until
@@ -70,6 +72,14 @@ class Doorkeeper:
         await self.callout.stop()
         await self.presence.stop()
         await self.core.close()
+
+    def stored(self, subject: str) -> bytes | None:
+        """Return the last message of a subject that the broker keeps for the uplink."""
+        work = self.core.jetstream().get_last_msg(STREAM, f"$MQTT.msgs.{subject}")
+        try:
+            return self.city.run(work).data
+        except NotFoundError:
+            return None
 
     def new_endpoint(self) -> str:
         """Return an endpoint that the gate knows."""

@@ -7,9 +7,11 @@ from concurrent.futures import Future
 
 import pytest
 
-from ciaas.computing.admission.presence import Presence
+from ciaas.computing.admission import presence
+from ciaas.computing.admission.presence import Presence, Session
 from ciaas.computing.broker.errors import BrokerError
 from ciaas.kernel.address import EndpointId
+from ciaas.limits import ADMISSION_TRACES_MAX
 from tests.ciaas.computing.city import SystemClock, new_endpoint, until
 from tests.ciaas.computing.doorkeeper import Doorkeeper
 
@@ -66,13 +68,8 @@ def test_a_kick_ends_the_connection_and_fires_the_will(doorkeeper: Doorkeeper) -
     device = doorkeeper.city.device(identity, will=(f"@offline/{endpoint}", b"DEAD"))
     assert device.connect() == "Success"
 
-    async def kick() -> bytes:
-        heard = await doorkeeper.core.subscribe(f"@offline.{endpoint}")
-        await doorkeeper.core.flush()
-        assert await doorkeeper.presence.kick(EndpointId(endpoint)) == 1
-        return (await heard.next_msg(timeout=10)).data
-
-    assert doorkeeper.city.run(kick()) == b"DEAD"
+    assert doorkeeper.city.run(doorkeeper.presence.kick(EndpointId(endpoint))) == 1
+    assert until(lambda: doorkeeper.stored(f"@offline.{endpoint}"), "the will") == b"DEAD"
     assert device.ended.wait(10)
     assert came_and_went(doorkeeper, endpoint) == (False, "Kicked")
 
@@ -139,9 +136,33 @@ def test_a_broker_that_dies_takes_all_devices_offline(doorkeeper: Doorkeeper) ->
     at = [change[2] for change in doorkeeper.changes if change[0] == device.client_id][-1]
     assert at <= killed_at + 500
     again = doorkeeper.device(device.client_id)
-    until(lambda: doorkeeper.callout.connected, "the callout's connection")
+    until(lambda: doorkeeper.callout.connected and doorkeeper.core.is_connected, "the connections")
     assert again.connect() == "Success"
     again.leave()
+
+
+def test_logins_and_endings_are_remembered_up_to_a_bound() -> None:
+    traced = Presence(lambda *change: None, SystemClock())
+    for number in range(ADMISSION_TRACES_MAX + 1):
+        endpoint = EndpointId(str(number))
+        traced.admitted(endpoint, "server", number)
+        traced._went(endpoint, Session("server", number), 0, "")
+    for table in (traced._admitted, traced._gone):
+        assert len(table) == ADMISSION_TRACES_MAX
+    assert Session("server", 0) not in traced._gone
+    assert Session("server", 1) in traced._gone
+
+
+def test_a_list_that_is_cut_short_is_refused(
+    doorkeeper: Doorkeeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(presence, "BROKER_CONNECTIONS_MAX", 1)
+    devices = [doorkeeper.device() for _ in range(2)]
+    assert [device.connect() for device in devices] == ["Success", "Success"]
+    with pytest.raises(BrokerError, match="lists only some"):
+        doorkeeper.city.run(doorkeeper.presence.refresh())
+    for device in devices:
+        device.leave()
 
 
 def test_a_silent_broker_makes_a_kick_fail_loudly(doorkeeper: Doorkeeper) -> None:

@@ -79,7 +79,7 @@ def test_a_restart_finds_the_consumer_and_what_it_holds(closed: Doorkeeper) -> N
     device = closed.device()
     assert device.connect() == "Success"
     device.publish(f"@update/{device.client_id}/n/o/a", b"1")
-    closed.city.kill()
+    closed.city.stop()
     assert device.ended.wait(10)
     closed.city.start()
     closed.city.run(ensure_ingest(closed.core))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import pickle
 import signal
 import socket
 import subprocess
@@ -16,8 +17,10 @@ from pathlib import Path
 import pytest
 
 from ciaas.computing.broker import launch
+from ciaas.computing.broker.connection import connect
 from ciaas.computing.broker.errors import BrokerEnded, BrokerSlow, PortBusy
 from ciaas.computing.broker.process import Broker
+from ciaas.computing.supervision import RoleState, Supervisor
 from tests.ciaas.computing.city import City, until
 
 
@@ -79,7 +82,7 @@ def test_a_store_that_cannot_be_written_is_said(still: City) -> None:
 
 def test_a_broken_file_is_said(still: City) -> None:
     still.path.write_text("listen: {")
-    with pytest.raises(BrokerEnded, match="broker.conf"):
+    with pytest.raises(BrokerEnded, match="Parse error on line 1"):
         still.start()
 
 
@@ -98,6 +101,8 @@ def test_waiting_has_an_end(still: City) -> None:
     still.process.send_signal(signal.SIGSTOP)
     with pytest.raises(BrokerSlow, match=r"not ready after 0\.1 s"):
         still.broker.wait_ready(0.1)
+    still.kill()
+    assert not still.broker.ready()
 
 
 def test_the_broker_must_be_started_by_the_main_thread(still: City) -> None:
@@ -140,8 +145,6 @@ def test_it_dies_with_its_starter_and_holds_the_lock_until_then(
         print(process.pid, flush=True)
         sys.stdin.buffer.read()
         """)
-    import pickle
-
     with subprocess.Popen(
         [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as starter:
@@ -172,16 +175,33 @@ def test_connections_are_bounded(tmp_path: Path) -> None:
     city = City(tmp_path, connections_max=2)
     try:
         city.start()
-        first = [socket.create_connection(city.configuration.nats) for _ in range(2)]
-        for connection in first:
-            assert connection.recv(5) == b"INFO "
+        clients = [city.run(connect(city.url, city.seeds["core"], role="core")) for _ in range(2)]
         with socket.create_connection(city.configuration.nats) as third:
             third.settimeout(10)
-            assert b"maximum connections exceeded" in third.recv(4096)
-        for connection in first:
-            connection.close()
+            said = b"".join(iter(lambda: third.recv(4096), b""))
+        assert b"maximum connections exceeded" in said
+        for client in clients:
+            city.run(client.close())
     finally:
         city.end()
+
+
+def test_a_supervisor_keeps_it_running(still: City) -> None:
+    supervisor = Supervisor([still.broker], lambda: None)
+    (watched,) = supervisor.watched
+
+    def running() -> bool:
+        supervisor.step()
+        return watched.state is RoleState.RUNNING
+
+    until(running, "the broker")
+    first = watched.process
+    assert first is not None
+    first.kill()
+    until(lambda: running() and watched.process is not first, "the broker again")
+    assert watched.restarts == 1
+    supervisor.stop()
+    assert watched.pid is None
 
 
 def lockable(path: Path) -> bool:

@@ -9,6 +9,7 @@ import pytest
 from nats.aio.client import Client
 from nats.js.errors import APIError
 
+from ciaas.computing.broker import streams
 from ciaas.computing.broker.connection import connect
 from ciaas.computing.broker.errors import BrokerError, StreamMismatch
 from ciaas.computing.broker.streams import INTERNAL, LIVE, StreamBounds, ensure_streams
@@ -97,7 +98,16 @@ def test_a_stream_of_another_kind_is_refused(city: City, core: Client) -> None:
         city.run(ensure_streams(core, BOUNDS))
 
 
-def test_a_role_that_may_not_is_told(city: City, core: Client) -> None:
+def test_a_stream_that_does_not_fit_the_store_is_refused(city: City, core: Client) -> None:
+    city.run(ensure_streams(core, BOUNDS))
+    with pytest.raises(BrokerError, match="file_store_bytes_max"):
+        city.run(ensure_streams(core, replace(BOUNDS, internal_bytes=1024**5)))
+
+
+def test_a_role_that_may_not_is_told(
+    city: City, core: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streams, "_API_S", 0.1)
     city.run(ensure_streams(core, BOUNDS))
     field = city.run(connect(city.url, city.seeds["field"], role="field"))
     with pytest.raises(BrokerError, match="did not answer"):
