@@ -89,14 +89,14 @@ class ModbusSession:
         self._client.close()
 
     async def _request(self, span: Span) -> ModbusPDU:
-        calls = {
-            Table.COIL: self._client.read_coils,
-            Table.DISCRETE: self._client.read_discrete_inputs,
-            Table.HOLDING: self._client.read_holding_registers,
-            Table.INPUT: self._client.read_input_registers,
-        }
+        function, call = {
+            Table.COIL: (1, self._client.read_coils),
+            Table.DISCRETE: (2, self._client.read_discrete_inputs),
+            Table.HOLDING: (3, self._client.read_holding_registers),
+            Table.INPUT: (4, self._client.read_input_registers),
+        }[span.table]
         try:
-            answer = await calls[span.table](span.start, count=span.length, device_id=span.unit)
+            answer = await call(span.start, count=span.length, device_id=span.unit)
         except ConnectionException as error:
             raise Unreachable("the device closed the connection") from error
         except ModbusException as error:
@@ -104,6 +104,8 @@ class ModbusSession:
             raise Unreachable(f"unit {span.unit} does not answer") from error
         if answer.isError():
             raise refusal(answer.exception_code, span)
+        if answer.function_code != function:
+            raise Malformed(f"function {answer.function_code} answers, {function} was asked")
         return answer
 
 

@@ -16,6 +16,7 @@ from ciaas.limits import QUARANTINE_S
 from ciaas.ports import Clock
 from ciaas.sensorisation.connection import ConnectionPlan, PlannedDevice
 from ciaas.sensorisation.contract import AnyAdapter
+from ciaas.sensorisation.ending import end
 from ciaas.sensorisation.handover.gathering import Gathering
 from ciaas.sensorisation.handover.sending import Sending
 from ciaas.sensorisation.handover.spool import Spool, SpoolFailed, SpoolLevel
@@ -106,12 +107,12 @@ class Runtime:
         for name in list(self._connections):
             await self.remove(name)
         gathering, sending = self._tasks
-        await _cancel(gathering)
+        await end(gathering)
         with suppress(SpoolFailed):  # the rows are lost with the process; the disk is gone
             await self._gathering.flush()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._sending.rest(), _DRAIN_S)
-        await _cancel(sending)
+        await end(sending)
         self._spool.close()
 
     async def apply(
@@ -216,8 +217,3 @@ class Runtime:
         }
         for key in [key for key in self._links if key not in used]:
             await self._links.pop(key).close()
-
-
-async def _cancel(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.wait([task])

@@ -14,6 +14,7 @@ from ciaas.limits import QUARANTINE_S, RETRY_AFTER_S_MAX
 from ciaas.ports import Clock
 from ciaas.sensorisation.connection import PlannedDevice
 from ciaas.sensorisation.contract import AnyAdapter, Batch, RawReading, Target
+from ciaas.sensorisation.ending import end
 from ciaas.sensorisation.errors import AdapterError, AuthFailed, DriverMissing, RateLimited
 from ciaas.sensorisation.polling.backoff import Backoff, Pace
 from ciaas.sensorisation.polling.health import DeviceHealth, State, Tally, quantile_ms
@@ -84,8 +85,7 @@ class SupervisedDevice:
     async def stop(self) -> None:
         """End polling; a request under way is cancelled."""
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
+            await end(self._task)
         self._state = State.DISABLED
 
     def health(self) -> DeviceHealth:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import copy
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -76,7 +75,7 @@ class BenchSession:
         finally:
             cabinet.reading -= 1
         if cabinet.mood is not None:
-            raise copy.copy(cabinet.mood)
+            raise cabinet.mood.with_traceback(None)
         missing = [t for t in batch.targets if t.address.cell not in cabinet.cells]
         if missing:
             raise BadAddress(f"no cell {missing[0].address.cell}", code="2")
@@ -130,7 +129,7 @@ class Bench:
             async def open(self, config: BenchConfig) -> Session:
                 cabinet = cabinets[config.cabinet]
                 if cabinet.cannot_open is not None:
-                    raise copy.copy(cabinet.cannot_open)
+                    raise cabinet.cannot_open.with_traceback(None)
                 cabinet.opened += 1
                 cabinet.open_now += 1
                 return BenchSession(cabinet)
