@@ -80,10 +80,12 @@ class Core:
         self._record = RecordFile(home.audit, now_ms)
         self._authority = Authority.open(home.authority, self._keys.ca_passphrase, now_ms)
         self._catalogue = Catalogue(self._registry.resources)
-        self._accounts = Accounts(self._registry.accounts, now_ms, self._registry.version)
         self._rights = RightsFeed(self._registry)
+        self._accounts = Accounts(
+            self._registry.accounts, now_ms, lambda: self._rights.rights.version
+        )
         self._attendance = Attendance(self._catalogue, self._history, self._record, self._clock)
-        self._judge = _judge(self._catalogue, self._history)
+        self._judge = judge_of(self._catalogue, self._history)
         self._refusals: Counter[str] = Counter()
         self._awaited: str | None = "the stores to open"
         self._build_uplink()
@@ -318,7 +320,7 @@ class Core:
         }
 
 
-def _judge(catalogue: Catalogue, history: DuckHistory) -> Judge:
+def judge_of(catalogue: Catalogue, history: DuckHistory) -> Judge:
     """Return the judge, knowing every point's rules and its latest sample."""
     rules = Rules()
 
