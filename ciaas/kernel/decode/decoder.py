@@ -25,20 +25,22 @@ from ciaas.kernel.wire.declaration import (
     read_node,
     without_readings,
 )
-from ciaas.kernel.wire.document import Tree, WireError, is_text, read_document
+from ciaas.kernel.wire.document import WireError
 from ciaas.kernel.wire.journal import read_log, read_output
 from ciaas.kernel.wire.reading import (
-    JSON_ERRORS,
     Reading,
-    decode_delayed,
-    decode_reading,
-    decode_transaction,
     read_attributes,
+    read_clean,
+    read_correlation,
+    read_delayed,
     read_entries,
     read_reading,
+    read_single,
+    read_transaction,
+    said,
 )
 from ciaas.kernel.wire.topic import TO_DEVICE, Verb, short_form, topic_of
-from ciaas.limits import DELAYED_NESTING_MAX, FUTURE_MS, PAYLOAD_BYTES_MAX
+from ciaas.limits import DELAYED_NESTING_MAX, FUTURE_MS
 from ciaas.ports import Conflict, Message, Missing
 
 _T = TypeVar("_T")
@@ -88,13 +90,14 @@ class Decoder:
     def decode(self, messages: Sequence[Message]) -> Decoded:
         """Return what the messages say; never raises for anything that a device sent."""
         batch = Batch(messages)
+        # The lists are filled right here, without a call per row: most of the uplink passes by.
         find = self._catalogue.by_subject
         add_point, add_value = batch.rows.point.append, batch.rows.value.append
         add_timestamp, add_message = batch.rows.timestamp.append, batch.rows.message.append
         for index, (subject, payload, _, _, _) in enumerate(messages):
             verb = subject[:8]  # both verbs of single values are eight bytes long, dot included
             point = find(subject[8:]) if verb == b"@update." or verb == b"@didSet." else None
-            if point is None or (reading := _read_single(payload)) is None:
+            if point is None or (reading := read_single(payload)) is None:
                 self._message(batch, index, subject, payload)
                 continue
             add_point(point)
@@ -199,22 +202,23 @@ class Decoder:
         tree, trailing = part.document()
         row = self._put(batch, part.index, address, tree)
         if part.topic.startswith(Verb.DID_SET):
-            correlation_id, trailing = _correlation(tree, trailing)
+            correlation_id, trailing = read_correlation(tree, trailing)
             batch.confirmations.append(Confirmation(row, correlation_id))
         self._report(batch, part, sender, (), trailing)
 
     def _transaction(self, batch: Batch, part: Part, sender: EndpointId, path: _Path) -> None:
         _expect_path(path, 0)
-        if (readings := _decode_short(part, decode_transaction)) is not None:
-            rest = self._take_known(batch, part, sender, readings.attributes, _said)
-            batch.skipped += not readings.attributes
-            if not rest:
+        rest: Sequence[str] | None = None
+        if (transaction := read_transaction(part.payload)) is not None:
+            rest = self._take_known(batch, part, sender, transaction.attributes, said)
+            if transaction.attributes and not rest:
                 return
         tree, trailing = part.document()
         attributes = read_attributes(tree)
-        if readings is None:
-            batch.skipped += not attributes
-            rest = self._take_known(batch, part, sender, attributes, _read_tree)
+        if not attributes:
+            batch.skipped += 1
+        if rest is None:
+            rest = self._take_known(batch, part, sender, attributes, read_clean)
         for written in rest:
             self._element(batch, part, sender, written, attributes[written])
         self._report(batch, part, sender, (), trailing)
@@ -243,15 +247,16 @@ class Decoder:
         nesting = part.nesting + 1
         if nesting > DELAYED_NESTING_MAX:
             raise WireError(f"more than {DELAYED_NESTING_MAX} delayed messages within each other")
-        if (delayed := _decode_short(part, decode_delayed)) is not None:
-            batch.skipped += not delayed.messages
+        if (delayed := read_delayed(part.payload)) is not None:
             for entry in delayed.messages:
                 data = bytes(entry.data)
                 self._entry(batch, Part(part.index, entry.topic, data, None, sender, nesting))
-            return
+            if delayed.messages:
+                return
         tree, trailing = part.document()
         good, bad = read_entries(tree)
-        batch.skipped += not good and not bad
+        if not good and not bad:
+            batch.skipped += 1
         for topic, element in good:
             self._entry(batch, Part(part.index, topic, None, element, sender, nesting))
         for element in bad:
@@ -264,7 +269,7 @@ class Decoder:
         topic, sender = part.topic, part.sender
         if topic.startswith(f"{Verb.UPDATE}/{sender}/"):
             point = self._catalogue.by_address(PointAddress(topic[len(Verb.UPDATE) + 1 :]))
-            reading = _read_single(part.payload) if part.payload else _read_tree(part.tree)
+            reading = read_single(part.payload) if part.payload else read_clean(part.tree)
             if point is not None and reading is not None:
                 batch.rows.append(point.id, reading.value, reading.timestamp, part.index)
                 return
@@ -371,59 +376,6 @@ class Decoder:
         if trailing:
             detail = "more bytes follow the document"
             batch.aside_element(part, Why.MALFORMED, detail, trailing, sender)
-
-
-def _read_single(payload: bytes) -> Reading | None:
-    """Return the reading of a clean payload, None for one that needs a closer look."""
-    if payload[:1] == b"{" and len(payload) <= PAYLOAD_BYTES_MAX:
-        try:
-            reading = decode_reading(payload)
-        except JSON_ERRORS:
-            return None
-        return None if reading.says_nothing() else reading
-    try:
-        tree, trailing = read_document(payload)
-        return None if trailing else read_reading(tree)
-    except WireError:
-        return None
-
-
-def _read_tree(tree: object) -> Reading | None:
-    try:
-        return read_reading(tree)
-    except WireError:
-        return None
-
-
-def _said(reading: Reading) -> Reading | None:
-    return None if reading.says_nothing() else reading
-
-
-def _decode_short(part: Part, decode: Callable[[bytes], _T]) -> _T | None:
-    """Return what a typed decoder makes of a part, None when it is for the tolerant reader."""
-    payload = part.payload
-    if payload is None or payload[:1] != b"{" or len(payload) > PAYLOAD_BYTES_MAX:
-        return None
-    try:
-        return decode(payload)
-    except JSON_ERRORS:
-        return None
-
-
-def _correlation(tree: Tree, trailing: bytes) -> tuple[str | None, bytes]:
-    """Return the id of the set that a ``@didSet`` answers and what still follows.
-
-    The Java library appends a second document that holds it to the attribute.
-    """
-    correlation_id = tree.get("correlationID")
-    if trailing:
-        try:
-            appended, rest = read_document(trailing)
-        except WireError:
-            pass
-        else:
-            correlation_id, trailing = appended.get("correlationID", correlation_id), rest
-    return correlation_id if is_text(correlation_id) else None, trailing
 
 
 def _expect_path(path: _Path, levels: int) -> None:

@@ -38,14 +38,10 @@ class Quarantine:
         """Bad parts by the index of their message."""
         self._crowded: dict[int, tuple[Message, str, Why, str, str]] = {}
 
-    def message(
-        self, message: Message, why: Why, detail: str, endpoint: str = "", topic: str = ""
-    ) -> None:
+    def message(self, message: Message, why: Why, detail: str, endpoint: str = "") -> None:
         """Set a whole message aside."""
         payload = message.payload[:PAYLOAD_BYTES_MAX]
-        self._kept.append(
-            _aside(message, topic or topic_text(message), why, detail, payload, endpoint)
-        )
+        self._kept.append(_aside(message, topic_text(message), why, detail, payload, endpoint))
 
     def part(
         self,

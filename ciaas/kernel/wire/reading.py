@@ -6,15 +6,19 @@ leaves an array open would else take its neighbours with it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import inf, isfinite
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import cbor2
 import msgspec
 from msgspec import Raw, Struct, field
 
 from ciaas.kernel.model import Value
-from ciaas.kernel.wire.document import WireError, is_text
+from ciaas.kernel.wire.document import Tree, WireError, is_text, read_document
+from ciaas.limits import PAYLOAD_BYTES_MAX
+
+_T = TypeVar("_T")
 
 
 class Reading(Struct, gc=False):
@@ -59,12 +63,41 @@ class Entries(NamedTuple):
     bad: list[object]
 
 
-JSON_ERRORS = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
-"""What the typed decoders raise; the tolerant reader then finds the good parts."""
+def read_single(payload: bytes) -> Reading | None:
+    """Return the reading of a clean payload, None for one that needs a closer look."""
+    if payload[:1] == b"{" and len(payload) <= PAYLOAD_BYTES_MAX:
+        try:
+            return said(_decode_reading(payload))
+        except _JSON_ERRORS:
+            return None
+    try:
+        tree, trailing = read_document(payload)
+        return None if trailing else read_reading(tree)
+    except WireError:
+        return None
 
-decode_reading = msgspec.json.Decoder(Reading).decode
-decode_transaction = msgspec.json.Decoder(Transaction).decode
-decode_delayed = msgspec.json.Decoder(Delayed).decode
+
+def read_transaction(payload: bytes | None) -> Transaction | None:
+    """Return a clean transaction in JSON, None for any other payload."""
+    return _read_short(payload, _decode_transaction)
+
+
+def read_delayed(payload: bytes | None) -> Delayed | None:
+    """Return a clean delayed message in JSON, None for any other payload."""
+    return _read_short(payload, _decode_delayed)
+
+
+def said(reading: Reading) -> Reading | None:
+    """Return a reading that the typed decoder made, None for one of no attribute at all."""
+    return None if reading.says_nothing() else reading
+
+
+def read_clean(element: object) -> Reading | None:
+    """Return the reading of an element, None when there is something wrong with it."""
+    try:
+        return read_reading(element)
+    except WireError:
+        return None
 
 
 def read_reading(element: object) -> Reading:
@@ -123,6 +156,21 @@ def read_entries(tree: dict[str, object]) -> Entries:
     return entries
 
 
+def read_correlation(tree: Tree, trailing: bytes) -> tuple[str | None, bytes]:
+    """Return the id of the set that a ``@didSet`` answers, and what still follows.
+
+    The Java library appends a second document, which holds it, to the attribute's own.
+    """
+    correlation_id = tree.get("correlationID")
+    if trailing:
+        try:
+            appended, rest = read_document(trailing)
+        except WireError:
+            return correlation_id if is_text(correlation_id) else None, trailing
+        correlation_id, trailing = appended.get("correlationID", correlation_id), rest
+    return correlation_id if is_text(correlation_id) else None, trailing
+
+
 def check_value(value: object) -> Value:
     """Return a value that the wire may carry; not-a-number and infinity are among them.
 
@@ -164,6 +212,19 @@ def name_of(element: object) -> str:
     return _NAMES.get(type(element), type(element).__name__)
 
 
+def _read_short(payload: bytes | None, decode: Callable[[bytes], _T]) -> _T | None:
+    if payload is None or payload[:1] != b"{" or len(payload) > PAYLOAD_BYTES_MAX:
+        return None
+    try:
+        return decode(payload)
+    except _JSON_ERRORS:
+        return None
+
+
+_JSON_ERRORS = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
+_decode_reading = msgspec.json.Decoder(Reading).decode
+_decode_transaction = msgspec.json.Decoder(Transaction).decode
+_decode_delayed = msgspec.json.Decoder(Delayed).decode
 _NAMES: dict[type, str] = {
     type(None): "null",
     bool: "true or false",
