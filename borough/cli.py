@@ -11,6 +11,8 @@ from typing import Any
 
 import click
 
+from borough.commands.adapter import adapter
+from borough.commands.endpoint import endpoint
 from borough.home import Home, HomeError
 from borough.settings import Settings, SettingsError, load_settings
 from ciaas.computing.supervision import EXIT_HOPELESS
@@ -24,6 +26,10 @@ as_json = click.option("--json", "json_", is_flag=True, help="One JSON object on
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def borough() -> None:
     """Borough, an open city platform."""
+
+
+borough.add_command(adapter)
+borough.add_command(endpoint)
 
 
 def main() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Self
@@ -14,6 +14,7 @@ from borough.settings import Settings
 from borough.wiring import open_keys
 
 TOKEN_LIFE_S = 86_400
+_PAGE = 500
 _SCOPES = ("read", "write", "configure", "grant", "admin")
 
 
@@ -42,17 +43,36 @@ class LocalClient:
         Raises:
             HomeError: the platform is not running, or refuses; the message says why.
         """
+        answer = self._request(verb, path, json=body, params=query or None)
+        return None if answer.status_code == HTTPStatus.NO_CONTENT else answer.json()
+
+    def text(self, verb: str, path: str) -> str:
+        """Return the answer as text; raises as `call`."""
+        return self._request(verb, path).text
+
+    def download(self, path: str, media_type: str) -> bytes:
+        """Return the answer as bytes of a media type; raises as `call`."""
+        return self._request("GET", path, headers={"Accept": media_type}).content
+
+    def pages(self, path: str, key: str) -> Iterator[Mapping[str, Any]]:
+        """Yield the entries of a listing over all its pages; raises as `call`."""
+        after: dict[str, str] = {}
+        while page := self.call("GET", path, None, limit=_PAGE, **after):
+            yield from page
+            if len(page) < _PAGE:
+                return
+            after = {"after": page[-1][key]}
+
+    def _request(self, verb: str, path: str, **more: Any) -> httpx.Response:
         try:
-            answer = self._http.request(verb, path, json=body, params=query or None)
+            answer = self._http.request(verb, path, **more)
         except httpx.TransportError as error:
             raise HomeError(
                 f"the platform does not answer at {self._http.base_url}; start it with: borough up"
             ) from error
         if answer.is_error:
             raise HomeError(_reason(answer))
-        if answer.status_code == HTTPStatus.NO_CONTENT:
-            return None
-        return answer.json()
+        return answer
 
     def issue_token(self) -> str:
         """Return a fresh token with every scope, valid for a day."""
@@ -64,6 +84,13 @@ class LocalClient:
         return issued["token"]
 
 
+def _reason(answer: httpx.Response) -> str:
+    try:
+        return str(answer.json()["detail"])
+    except (ValueError, KeyError):
+        return f"the platform answered {answer.status_code}"
+
+
 def local_client(home: Home, settings: Settings) -> LocalClient:
     """Return a client for the platform of this home.
 
@@ -71,10 +98,3 @@ def local_client(home: Home, settings: Settings) -> LocalClient:
         HomeError: the home has no keys yet.
     """
     return LocalClient(f"http://{settings.http}/api/v1", open_keys(home).cli)
-
-
-def _reason(answer: httpx.Response) -> str:
-    try:
-        return str(answer.json()["detail"])
-    except (ValueError, KeyError):
-        return f"the platform answered {answer.status_code}"

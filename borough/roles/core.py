@@ -166,7 +166,7 @@ class Core:
             grants=self._registry.grants,
             rights=self._rights.rights,
             record=self._record,
-            ready=lambda: self._awaited,
+            ready=self._what_is_awaited,
             status=self._counters,
             future_ms=round(self._settings.future_s * 1000),
             refresh_rights=self._rights.refresh,
@@ -228,8 +228,7 @@ class Core:
             issued.certificate_pem,
             self._authority.decrypt_key(issued.private_key_pem),
         )
-        mqtts = broker.Listen(self._settings.mqtts.host, self._settings.mqtts.port)
-        await warm_up(mqtts, PLATFORM_CLIENT, tls)
+        await warm_up(self._own_listener(), PLATFORM_CLIENT, tls)
         await ensure_ingest(control)
         await self._presence.start(self._bus.url, self._keys.seed(Role.SYS))
         self._attendance.kick = self._kick
@@ -244,6 +243,11 @@ class Core:
             await asyncio.to_thread(self._stop_threads)
             await self._presence.stop()
             await control.close()
+
+    def _own_listener(self) -> broker.Listen:
+        """Return where this machine reaches the devices' port by a name of its certificate."""
+        host, port = self._settings.mqtts
+        return broker.Listen("127.0.0.1" if host in ("0.0.0.0", "::") else host, port)  # noqa: S104
 
     async def _connect(self) -> Any:
         while True:
@@ -265,6 +269,16 @@ class Core:
         self._registry.close()
 
     # -- what the parts tell
+
+    def _what_is_awaited(self) -> str | None:
+        """Return None when devices are let in and read, else what is missing."""
+        if self._awaited is not None:
+            return self._awaited
+        if not self._devices.attached:
+            return "the broker's message stream"
+        if not (self._callout.connected and self._presence.connected):
+            return "the broker"
+        return None
 
     def _claim_for_device(self, uuid: EndpointId) -> None:
         endpoint = self._catalogue.endpoint(uuid)
