@@ -115,7 +115,7 @@ class Batch:
         self.skipped = 0
         self.refreshed = False
         """True when the registry was asked for news because of an unknown endpoint."""
-        self.statics: dict[int, tuple[type, Value]] = {}
+        self.static_values: dict[int, tuple[type, Value]] = {}
         """Values of Static attributes declared in this batch, by point."""
         self._unlearned: dict[PointAddress, _Unlearned] = {}
         self._refused: list[int] = []

@@ -72,8 +72,8 @@ class Decoder:
         self._catalogue = catalogue
         self._presence = presence
         self._future_ms = future_ms
-        self._statics: dict[int, tuple[type, Value]] = {}
-        """Declared values of Statics as recorded since the process started, by point."""
+        self._static_values: dict[int, tuple[type, Value]] = {}
+        """Values of Static attributes recorded since the process started, by point."""
         self._actions: dict[str, _Action] = {
             Verb.ONLINE: self._online,
             Verb.OFFLINE: self._offline,
@@ -108,7 +108,7 @@ class Decoder:
                 row = len(batch.rows.point) - 1
                 batch.confirmations.append(Confirmation(row, reading.correlation_id))
         decoded = batch.decoded(self._catalogue, self._future_ms)
-        self._statics.update(batch.statics)
+        self._static_values.update(batch.static_values)
         return decoded
 
     # -- one message or entry
@@ -355,9 +355,9 @@ class Decoder:
                 continue
             if attribute.constraint is Constraint.STATIC:
                 value = (type(attribute.value), attribute.value)
-                if value in (self._statics.get(point.id), batch.statics.get(point.id)):
+                if value in (self._static_values.get(point.id), batch.static_values.get(point.id)):
                     continue
-                batch.statics[point.id] = value
+                batch.static_values[point.id] = value
             batch.rows.append(point.id, attribute.value, attribute.timestamp, part.index)
 
     def _report(

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from itertools import compress
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -100,46 +101,30 @@ def frame_of(
     what it is and judged bad; so is one that no double can hold, whose text goes to ``raw``.
 
     Args:
-        rows: the readings; the times of impossible ones count for nothing.
+        rows: the readings; none of them has an impossible time.
         times: as `times_of` returned them.
         types: by point id, the kind of value it should have.
         sources_of: gives the source of each point.
     """
     point: Uint32s = np.array(rows.point, np.uint32)
-    kind: Uint8s = np.fromiter(map(_KINDS.__getitem__, map(type, rows.value)), np.uint8, len(point))
-    expected = types[point]
-    wide = np.zeros(len(point), np.bool_)  # integers that 64 bits do not hold
-    raw: Texts = np.empty(len(point), np.object_)
-    txt: Texts = np.empty(len(point), np.object_)
+    expected: Uint8s = types[point]
+    values = _values(rows.value, expected)
+    kind, num = values.kind, values.num
     verdict: Uint8s = np.zeros(len(point), np.uint8)
     reason: Uint16s = np.zeros(len(point), np.uint16)
-    if (kind == Kind.NUMBER).all():
-        num: Numbers = np.array(rows.value, np.float64)
-    else:
-        values: Texts = np.empty(len(point), np.object_)
-        values[:] = rows.value
-        num = _numbers(values, kind)
-        text = kind == Kind.TEXT
-        txt[text] = values[text]
-        for row in np.flatnonzero((kind == Kind.INTEGER) & ~(abs(num) < _EXACT_INTEGER_MAX)):
-            raw[row] = _exact(values[row])
-            wide[row] = not -(2**63) <= values[row] < 2**63
-        kind[(kind == Kind.INTEGER) & (expected == Kind.NUMBER)] = Kind.NUMBER
-    for row in np.flatnonzero(~np.isfinite(num) & (kind != Kind.TEXT) & (kind != Kind.NULL)):
-        raw[row] = raw[row] or _NOT_FINITE[str(num[row])]
-    unusable = ~np.isfinite(num) & (kind != Kind.TEXT) & (kind != Kind.NULL)
 
     def judge(where: NDArray[np.bool_], worth: Verdict, why: Reason) -> None:
         verdict[where], reason[where] = worth, why
 
+    # the last word counts: what is worse comes later
     judge(times.untimed, Verdict.UNCERTAIN, Reason.NO_TIMESTAMP)
     judge(kind == Kind.NULL, Verdict.UNCERTAIN, Reason.NULL_VALUE)
-    judge(
-        (kind != expected) & (kind != Kind.NULL) | wide & (kind == Kind.INTEGER),
-        Verdict.BAD,
-        Reason.TYPE_MISMATCH,
-    )
+    judge((kind != expected) & (kind != Kind.NULL), Verdict.BAD, Reason.TYPE_MISMATCH)
+    judge(values.wide & (kind == Kind.INTEGER), Verdict.BAD, Reason.TYPE_MISMATCH)
+    unusable = ~np.isfinite(num) & (kind != Kind.TEXT) & (kind != Kind.NULL)
     judge(unusable, Verdict.BAD, Reason.NOT_FINITE)
+    for row in np.flatnonzero(unusable):
+        values.raw[row] = values.raw[row] or _NOT_FINITE[str(num[row])]
     kind[unusable], num[unusable] = Kind.NULL, math.nan
     return Frame(
         point=point,
@@ -147,13 +132,44 @@ def frame_of(
         received=times.received,
         kind=kind,
         num=num,
-        txt=txt,
+        txt=values.txt,
         verdict=verdict,
         reason=reason,
-        raw=raw,
+        raw=values.raw,
         source=sources_of(point),
         revision=np.zeros(len(point), np.uint16),
     )
+
+
+class _Values(NamedTuple):
+    """Values of all rows, by kind."""
+
+    kind: Uint8s
+    num: Numbers
+    txt: Texts
+    raw: Texts
+    wide: NDArray[np.bool_]
+    """Integers that 64 bits do not hold."""
+
+
+def _values(sent: Sequence[Value], expected: Uint8s) -> _Values:
+    size = len(sent)
+    kind: Uint8s = np.fromiter(map(_KINDS.__getitem__, map(type, sent)), np.uint8, size)
+    txt: Texts = np.empty(size, np.object_)
+    raw: Texts = np.empty(size, np.object_)
+    wide = np.zeros(size, np.bool_)
+    if (kind == Kind.NUMBER).all():
+        return _Values(kind, np.array(sent, np.float64), txt, raw, wide)
+    values: Texts = np.empty(size, np.object_)
+    values[:] = sent
+    num = _numbers(values, kind)
+    text = kind == Kind.TEXT
+    txt[text] = values[text]
+    for row in np.flatnonzero((kind == Kind.INTEGER) & ~(abs(num) < _EXACT_INTEGER_MAX)):
+        raw[row] = _exact(values[row])
+        wide[row] = not -(2**63) <= values[row] < 2**63
+    kind[(kind == Kind.INTEGER) & (expected == Kind.NUMBER)] = Kind.NUMBER
+    return _Values(kind, num, txt, raw, wide)
 
 
 def _numbers(values: Texts, kind: Uint8s) -> Numbers:
