@@ -234,7 +234,7 @@ def test_reading_while_others_change(city: City) -> None:
 
     def read() -> None:
         try:
-            while not done.is_set():
+            while not done.wait(0.0002):  # lets the writer have the interpreter
                 for point in city.catalogue.under((DEVICE,)):
                     assert city.catalogue.types[point.id]
                     assert city.catalogue.point(point.id).address == point.address
