@@ -146,6 +146,8 @@ HISTORY_TIDY_COMMITS = 10_000
 """Transactions between two rounds of coalescing ranges and dropping what is out of date."""
 HISTORY_POINT_ID_MAX = 16_777_215
 """The newest sample of each point is held in arrays of this length at most, 54 bytes a point."""
+HISTORY_TIME_MS_MAX = 4_503_599_627_370_496
+"""Before and after 1970: as far as every step of a query computes exactly."""
 HISTORY_REVISION_MAX = 65_535
 """Further values at the same point and time keep this revision; the newest commit wins."""
 HISTORY_COVERAGE_RANGES_MAX = 100_000

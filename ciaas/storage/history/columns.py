@@ -45,7 +45,7 @@ def plain(column: Any, field: str) -> NDArray[Any]:
         return np.asarray(column, "datetime64[ms]").view(np.int64)
     if isinstance(column, np.ma.MaskedArray):
         # Not `filled`: for text it takes None to mean the array's own fill value.
-        absent = None if field in ("txt", "raw") else np.nan
+        absent: Any = None if field in ("txt", "raw") else np.nan
         column = np.where(np.ma.getmaskarray(column), absent, column.data)
     return np.asarray(column, DTYPES[field])
 

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from numpy.typing import NDArray
 
 from ciaas.kernel.sample import Kind
+from ciaas.limits import HISTORY_TIME_MS_MAX
 from ciaas.ports import HistoryError, Span
 from ciaas.storage.history.reading import filling
 
@@ -24,19 +25,22 @@ _BUCKETED = Template(
     """
     WITH bucketed AS (
         FROM ($rows) SELECT *, epoch_ms(observed_at) AS ms,
-            ms - ((ms % $interval) + $interval) % $interval AS bucket
+            ms - (ms + $epoch) % $interval AS bucket,
+            verdict::UINTEGER * 65536 + reason AS judgement
     )
     """
 )
 _END = Template(
     """
-    SELECT point_id, make_timestamp_ms(bucket) AS observed_at, kind, num, txt, verdict, reason
-    FROM answered
-    QUALIFY row_number() OVER (PARTITION BY point_id ORDER BY bucket, first) <= $rows_max
-    ORDER BY point_id, bucket, first LIMIT $answer_max
+    SELECT point_id, make_timestamp_ms(bucket) AS observed_at, kind, num, txt,
+        (judgement >> 16)::UTINYINT AS verdict, (judgement & 65535)::USMALLINT AS reason
+    FROM answered $each ORDER BY point_id, bucket, first LIMIT $answer_max
     """
 )
-_WORST = "max(verdict) AS verdict, arg_max(reason, verdict) AS reason"
+_EACH = Template(
+    "QUALIFY row_number() OVER (PARTITION BY point_id ORDER BY bucket, first) <= $rows_max"
+)
+_WORST = "max(judgement) AS judgement"
 _COMPUTED = Template(
     """
     , answered AS (
@@ -54,7 +58,7 @@ _PICKED = Template(
                 FILTER (kind <> $null) AS sample
         FROM bucketed GROUP BY point_id, bucket HAVING sample IS NOT NULL
     ), answered AS (
-        SELECT point_id, bucket, sample.kind, sample.num, sample.txt, verdict, reason, first
+        SELECT point_id, bucket, sample.kind, sample.num, sample.txt, judgement, first
         FROM picked
     )
     """
@@ -65,10 +69,8 @@ _DIFFERENT = Template(
         SELECT point_id, bucket, kind, num, txt, count(*) AS times, min(ms) AS first, $worst
         FROM bucketed GROUP BY point_id, bucket, kind, num, txt
     ), judged AS (
-        SELECT * REPLACE (
-            max(verdict) OVER of_bucket AS verdict,
-            arg_max(reason, verdict) OVER of_bucket AS reason)
-        FROM different WINDOW of_bucket AS (PARTITION BY point_id, bucket)
+        SELECT * REPLACE (max(judgement) OVER (PARTITION BY point_id, bucket) AS judgement)
+        FROM different
     ), answered AS (
         SELECT * FROM judged WHERE kind <> $null $chosen
     )
@@ -90,14 +92,14 @@ _INTEGRAL = Template(
             num + (num1 - num) * (bucket + $interval - ms) / (ms1 - ms) AS num_out
         FROM linked
     ), areas AS (
-        SELECT point_id, bucket, verdict, reason,
+        SELECT point_id, bucket, judgement,
             CASE WHEN bucket0 IS NULL THEN 0.0
                 WHEN bucket0 = bucket THEN (num0 + num) / 2 * (ms - ms0)
                 ELSE (num_in + num) / 2 * (ms - bucket0 - $interval) END
             + CASE WHEN bucket1 <> bucket
                 THEN (num + num_out) / 2 * (bucket + $interval - ms) ELSE 0.0 END AS area
         FROM cut
-        UNION ALL SELECT point_id, bucket, verdict, reason, NULL FROM bucketed WHERE num IS NULL
+        UNION ALL SELECT point_id, bucket, judgement, NULL FROM bucketed WHERE num IS NULL
     ), answered AS (
         SELECT point_id, bucket, $number AS kind, sum(area) / 1000 AS num, NULL AS txt, $worst,
             0 AS first
@@ -119,11 +121,6 @@ _VALUES = {
     "MAX": "max(num)",
     "MIN": "min(num)",
 }
-
-
-def _computed(value: str) -> Template:
-    text = _COMPUTED.safe_substitute(value=value, worst=_WORST, number=int(Kind.NUMBER))
-    return Template(text)
 
 
 def _answered(template: Template, **names: str) -> Template:
@@ -154,14 +151,20 @@ class Plan(NamedTuple):
     function: str
     fill_with: str
 
-    def query(self, rows: str, rows_max: int, answer_max: int) -> str:
-        """Return the SQL over the rows of a span."""
-        parts = (_BUCKETED, FUNCTIONS[self.function], _END)
+    def query(self, rows: str, one_point: bool, rows_max: int, answer_max: int) -> str:
+        """Return the SQL over the rows of a span, ``rows_max`` of each point's."""
+        # A multiple of the interval that makes every time positive: % takes the sign of its left.
+        epoch = -(-HISTORY_TIME_MS_MAX // self.interval_ms) * self.interval_ms
+        each = "" if one_point else _EACH.substitute(rows_max=rows_max)
         return "".join(
             part.substitute(
-                rows=rows, interval=self.interval_ms, rows_max=rows_max, answer_max=answer_max
+                rows=rows,
+                interval=self.interval_ms,
+                epoch=epoch,
+                each=each,
+                answer_max=min(rows_max, answer_max) if one_point else answer_max,
             )
-            for part in parts
+            for part in (_BUCKETED, FUNCTIONS[self.function], _END)
         )
 
     def fill(
@@ -187,4 +190,7 @@ def plan(span: Span) -> Plan:
         raise HistoryError(f"{fill[:32]!r} is no fill; use one of {' '.join(filling.FILLS)}")
     if interval_ns <= 0:
         raise HistoryError("the interval of a resampling must be longer than nothing")
-    return Plan(-(-interval_ns // _NS_PER_MS), function, fill)
+    interval_ms = -(-interval_ns // _NS_PER_MS)
+    if interval_ms > HISTORY_TIME_MS_MAX:
+        raise HistoryError(f"the interval of a resampling is {HISTORY_TIME_MS_MAX} ms at most")
+    return Plan(interval_ms, function, fill)

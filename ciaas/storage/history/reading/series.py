@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from string import Template
 from typing import Any
 
@@ -10,6 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from ciaas.kernel.sample import Frame, Uint32s
+from ciaas.limits import HISTORY_TIME_MS_MAX
 from ciaas.ports import Series, Span
 from ciaas.storage.history.columns import plain
 from ciaas.storage.history.database import Cursor
@@ -53,6 +55,7 @@ def series(cursor: Cursor, layout: Layout, span: Span, rows_max: int) -> Series:
     """
     points = _distinct(span.points)
     plan = resampling.plan(span) if span.resample is not None else None
+    span = replace(span, start=_within_time(span.start), end=_within_time(span.end))
     tables = layout.observed_within(span.start, span.end)
     if not len(points) or not tables.numbers or span.limit < 1:
         return _answer(_nothing(), points, span.limit)
@@ -63,7 +66,7 @@ def series(cursor: Cursor, layout: Layout, span: Span, rows_max: int) -> Series:
         newest=_NEWEST if tables.revised and not span.all_revisions else "",
     )
     if plan is not None:
-        query = plan.query(rows, span.limit + 1, rows_max + 1)
+        query = plan.query(rows, len(points) == 1, span.limit + 1, rows_max + 1)
     elif len(points) == 1:
         query = _OF_ONE.substitute(rows=rows, rows_max=min(span.limit, rows_max) + 1)
     else:
@@ -77,6 +80,13 @@ def series(cursor: Cursor, layout: Layout, span: Span, rows_max: int) -> Series:
             "longer interval"
         )
     return _answer(columns, points, span.limit)
+
+
+def _within_time(time: int | None) -> int | None:
+    """Return a time no further away than any sample can be."""
+    if time is None:
+        return None
+    return max(-HISTORY_TIME_MS_MAX, min(time, HISTORY_TIME_MS_MAX))
 
 
 def _distinct(points: Uint32s) -> Uint32s:

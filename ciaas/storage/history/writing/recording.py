@@ -7,8 +7,11 @@ from contextlib import nullcontext
 from string import Template
 from typing import NamedTuple
 
+import numpy as np
+
 from ciaas.kernel.sample import Frame
 from ciaas.limits import HISTORY_RECEIPT_KEY_CHARS_MAX as RECEIPT_KEY_CHARS_MAX
+from ciaas.limits import HISTORY_TIME_MS_MAX
 from ciaas.ports import Aside, Clock, Commit, HistoryError, Intake, Receipt, StreamId
 from ciaas.storage.history.bounds import Bounds
 from ciaas.storage.history.columns import to_arrow
@@ -85,6 +88,11 @@ class Recorder:
             raise HistoryError(
                 f"point {int(frame.point.max())} is above the highest id that history takes, "
                 f"{self._bounds.point_id}: raise HISTORY_POINT_ID_MAX"
+            )
+        if len(frame) and int(np.abs(frame.observed).max()) > HISTORY_TIME_MS_MAX:
+            raise HistoryError(
+                f"a sample was observed more than {HISTORY_TIME_MS_MAX} ms away from 1970: set it "
+                "aside instead"
             )
         if receipt is not None and len(receipt.key) > RECEIPT_KEY_CHARS_MAX:
             raise HistoryError(f"an idempotency key has at most {RECEIPT_KEY_CHARS_MAX} characters")

@@ -11,7 +11,8 @@ from ciaas.storage.history.writing.memory import Memory, tallied
 
 _OUT_OF_DATE = """
     SELECT key FROM receipt
-    QUALIFY answered_at < make_timestamp_ms(?) OR row_number() OVER (ORDER BY answered_at DESC, key) > ?
+    QUALIFY answered_at < make_timestamp_ms(?)
+        OR row_number() OVER (ORDER BY answered_at DESC, key) > ?
 """
 
 
