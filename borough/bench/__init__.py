@@ -1,1 +1,1 @@
-"""Benches: each compares with a baseline in the same run and prints the ratio."""
+"""Benches: each starts a platform of its own, measures it beside a baseline and holds it to bars."""

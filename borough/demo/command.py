@@ -5,13 +5,8 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import json
-import os
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import click
 
@@ -21,13 +16,9 @@ from borough.demo.platform_api import PlatformError
 from borough.demo.quarter import Site, Summary, run_demo
 from borough.demo.recordings.wheels import RecordingsError, ensure_recordings
 from borough.home import Home, HomeError
-from borough.roles.watch import describe, http_ready
+from borough.platform import platform
+from borough.roles.watch import describe
 from borough.settings import Settings
-from ciaas.computing.broker import launch
-
-_READY_S = 60.0
-_STOP_S = 12.0
-_LOOK_S = 0.1
 
 
 def demo(home: Home, settings: Settings, seconds: float | None, as_json: bool) -> int:
@@ -54,51 +45,6 @@ def demo(home: Home, settings: Settings, seconds: float | None, as_json: bool) -
     else:
         click.echo(_account(summary))
     return 1 if summary.lost or summary.duplicates else 0
-
-
-@contextmanager
-def platform(home: Home, settings: Settings) -> Iterator[None]:
-    """Run ``borough up`` for the length of the block.
-
-    Raises:
-        HomeError: it did not become ready; its own sentence.
-    """
-    process = subprocess.Popen(  # noqa: S603 - no shell, and the program is ours
-        [
-            *(sys.executable, "-I", "-S", launch.__file__, str(os.getpid())),
-            *(sys.executable, "-m", "borough", "up"),
-        ],
-        env={
-            **os.environ,
-            "BOROUGH_HOME": str(home.path),
-            "BOROUGH_HTTP": str(settings.http),
-            "BOROUGH_MQTTS": str(settings.mqtts),
-        },
-        stdin=subprocess.DEVNULL,
-        stdout=sys.stderr,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-    )
-    assert process.stderr is not None
-    try:
-        deadline = time.monotonic() + _READY_S
-        while not http_ready(settings.http):
-            if process.poll() is not None:
-                words = process.stderr.read().decode(errors="replace").strip()
-                raise HomeError(words.removeprefix("borough: ") or "the platform did not start")
-            if time.monotonic() > deadline:
-                raise HomeError(f"the platform is not ready after {_READY_S:g} s; see {home.logs}")
-            time.sleep(_LOOK_S)  # the other process tells it in no other way than by answering
-        yield
-    finally:
-        if process.poll() is None:
-            process.send_signal(signal.SIGTERM)
-            try:
-                process.wait(_STOP_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-        process.stderr.close()
 
 
 async def _run(home: Home, settings: Settings, seconds: float | None, began: float) -> Summary:

@@ -1,0 +1,191 @@
+"""What the devices of the load send: single values and transactions, made from prepared pieces.
+
+Every sample has a time of its own, so that none is a repeat that history would drop.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Any, NamedTuple, Protocol
+
+from borough.bench.load.packets import IDS, PACKET_IDS, publish_head
+
+CLASS = "BenchSensor"
+"""Class of every object of the load, for overlays."""
+RANGE = (-40.0, 60.0)
+"""Of the points' overlay, in their own unit."""
+POINTS = 100
+"""Points that one device declares."""
+SINGLE_POINTS = 20
+"""Of these, those that single values are sent of."""
+
+_OBJECT = "sensors/probe"
+_MARK = b"@time@"
+_TIME_BYTES = len("1700000000.000")
+_OUT_OF_RANGE_EACH = 64
+"""One value in so many lies outside the range, the fourth of a device first."""
+FIRST_OUT_OF_RANGE = 3
+"""Number of the point that gets it."""
+_SINGLE_VALUES = 8
+_TRANSACTION_VALUES = 4
+
+
+class Kind(StrEnum):
+    """One way of sending."""
+
+    SINGLE = "single"
+    TRANSACTION20 = "transaction20"
+    TRANSACTION100 = "transaction100"
+
+    @property
+    def values(self) -> int:
+        """Values in one message."""
+        return {Kind.SINGLE: 1, Kind.TRANSACTION20: 20, Kind.TRANSACTION100: 100}[self]
+
+    @property
+    def message_bytes(self) -> int:
+        """Payload of one message, about."""
+        return len(_payload(_NOBODY, self, 0))
+
+
+class Traffic(Protocol):
+    """An endless sequence of publishes of one device."""
+
+    def take(self, count: int, first_id: int) -> bytes:
+        """Return the next ``count`` packets with ids from ``first_id`` on, after 65,535 comes 1."""
+        ...
+
+
+def traffic(uuid: str, kind: Kind, clock: Clock) -> Traffic:
+    """Return what one device sends."""
+    if kind is Kind.SINGLE:
+        return _Singles(uuid, clock)
+    return _Transactions(uuid, kind, clock)
+
+
+def addresses(uuid: str) -> Sequence[str]:
+    """Return the addresses of a device's points."""
+    return [f"{uuid}/{_OBJECT}/p{number:02}" for number in range(POINTS)]
+
+
+def declaration() -> bytes:
+    """Return the payload of ``@online``: the device's data model."""
+    attribute = {"type": "Number", "constraint": "Measure"}
+    points = {f"p{number:02}": attribute for number in range(POINTS)}
+    node, _, thing = _OBJECT.partition("/")
+    objects = {thing: {"conforms": CLASS, "objects": {}, "attributes": points}}
+    document = {
+        "version": "v0.2",
+        "messageFormatVersion": 2,
+        "supportedFormats": ["JSON"],
+        "nodes": {node: {"implements": [], "objects": objects}},
+    }
+    return json.dumps(document, separators=(",", ":")).encode()
+
+
+def attribute(time_ms: int, value: float) -> dict[str, Any]:
+    """Return one sample as devices write it."""
+    return {
+        "type": "Number",
+        "constraint": "Measure",
+        "timestamp": time_ms / 1000,
+        "value": value,
+    }
+
+
+class Clock:
+    """Times that never come twice, at most a few milliseconds ahead of the wall clock."""
+
+    def __init__(self) -> None:
+        self._last_ms = 0
+
+    def next(self) -> bytes:
+        """Return the next time as the wire's seconds with three decimals."""
+        self._last_ms = max(self._last_ms + 1, time.time_ns() // 1_000_000)
+        return b"%d.%03d" % divmod(self._last_ms, 1000)
+
+
+class _Prepared(NamedTuple):
+    """One packet but for its id and time."""
+
+    head: bytes
+    before: bytes
+    after: bytes
+
+
+class _Singles:
+    """``@update`` of one point after the other."""
+
+    def __init__(self, uuid: str, clock: Clock):
+        self._clock = clock
+        self._packets = []
+        self._next = 0
+        self._time = b""
+        for turn in range(_SINGLE_VALUES * SINGLE_POINTS):
+            payload = _payload(uuid, Kind.SINGLE, turn)
+            before, _, after = payload.partition(_MARK)
+            size = len(before) + _TIME_BYTES + len(after)
+            topic = f"@update/{addresses(uuid)[turn % SINGLE_POINTS]}"
+            self._packets.append(_Prepared(publish_head(topic, size), before, after))
+
+    def take(self, count: int, first_id: int) -> bytes:
+        """Return the next packets."""
+        packets, pieces, turn = self._packets, [], self._next
+        for number in range(first_id, first_id + count):
+            if turn % SINGLE_POINTS == 0:
+                self._time = self._clock.next()
+            head, before, after = packets[turn]
+            packet_id = PACKET_IDS[number if number <= IDS else number - IDS]
+            pieces += (head, packet_id, before, self._time, after)
+            turn = (turn + 1) % len(packets)
+        self._next = turn
+        return b"".join(pieces)
+
+
+class _Transactions:
+    """``@transaction`` of the device's first 20 points, or of all."""
+
+    def __init__(self, uuid: str, kind: Kind, clock: Clock):
+        self._clock = clock
+        self._packets = []
+        self._next = 0
+        for turn in range(_TRANSACTION_VALUES):
+            pieces = _payload(uuid, kind, turn).split(_MARK)
+            size = sum(map(len, pieces)) + (len(pieces) - 1) * _TIME_BYTES
+            self._packets.append((publish_head(f"@transaction/{uuid}", size), pieces))
+
+    def take(self, count: int, first_id: int) -> bytes:
+        """Return the next packets."""
+        made = []
+        for number in range(first_id, first_id + count):
+            head, pieces = self._packets[self._next]
+            packet_id = PACKET_IDS[number if number <= IDS else number - IDS]
+            made += (head, packet_id, self._clock.next().join(pieces))
+            self._next = (self._next + 1) % len(self._packets)
+        return b"".join(made)
+
+
+_NOBODY = "00000000-0000-4000-8000-000000000000"
+
+
+def _payload(uuid: str, kind: Kind, turn: int) -> bytes:
+    """Return a payload with marks where times belong."""
+
+    def sample(number: int) -> dict[str, Any]:
+        return attribute(0, _value(turn * kind.values + number)) | {"timestamp": _MARK.decode()}
+
+    document: dict[str, Any] = sample(0)
+    if kind is not Kind.SINGLE:
+        names = addresses(uuid)[: kind.values]
+        document = {"attributes": {name: sample(n) for n, name in enumerate(names)}}
+    text = json.dumps(document, separators=(",", ":")).encode()
+    return text.replace(b'"' + _MARK + b'"', _MARK)
+
+
+def _value(number: int) -> float:
+    if number % _OUT_OF_RANGE_EACH == FIRST_OUT_OF_RANGE:
+        return RANGE[1] + 1 + number % 7
+    return round(18 + (number * 37 % 1_000) / 100, 2)

@@ -1,0 +1,65 @@
+"""The platform as a child process, for the demo and the benches."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from borough.home import Home, HomeError
+from borough.roles.watch import http_ready
+from borough.settings import Settings
+from ciaas.computing.broker import launch
+
+_READY_S = 60.0
+_STOP_S = 12.0
+_LOOK_S = 0.1
+
+
+@contextmanager
+def platform(home: Home, settings: Settings) -> Iterator[None]:
+    """Run ``borough up`` for the length of the block; enter it in the main thread.
+
+    Raises:
+        HomeError: it did not become ready; its own sentence.
+    """
+    process = subprocess.Popen(  # noqa: S603 - no shell, and the program is ours
+        [
+            *(sys.executable, "-I", "-S", launch.__file__, str(os.getpid())),
+            *(sys.executable, "-m", "borough", "up"),
+        ],
+        env={
+            **os.environ,
+            "BOROUGH_HOME": str(home.path),
+            "BOROUGH_HTTP": str(settings.http),
+            "BOROUGH_MQTTS": str(settings.mqtts),
+        },
+        stdin=subprocess.DEVNULL,
+        stdout=sys.stderr,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    assert process.stderr is not None
+    try:
+        deadline = time.monotonic() + _READY_S
+        while not http_ready(settings.http):
+            if process.poll() is not None:
+                words = process.stderr.read().decode(errors="replace").strip()
+                raise HomeError(words.removeprefix("borough: ") or "the platform did not start")
+            if time.monotonic() > deadline:
+                raise HomeError(f"the platform is not ready after {_READY_S:g} s; see {home.logs}")
+            time.sleep(_LOOK_S)  # the other process tells it in no other way than by answering
+        yield
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(_STOP_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        process.stderr.close()
