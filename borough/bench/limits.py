@@ -12,3 +12,21 @@ Enough to saturate two cores with 100 devices. With 16 and more the broker takes
 hand on: a consumer that only acknowledges then falls to half its rate, and what is compared is no
 longer the consumers.
 """
+WINDOW_BYTES = 32_768
+"""Payload that one device has under way, if that is fewer messages; one at least."""
+WAITING_BYTES_MAX = 64_000_000
+"""Payload that may wait with the broker; above it the load holds until half of it is stored.
+
+PUBACK does not slow down when the consumer is behind: without this a case would measure how fast
+the broker writes to disk, and draining it would take longer than the case.
+"""
+SETTLE_S_MAX = 60.0
+"""How long what was acknowledged may take to be stored after the load has ended."""
+ANSWER_S_MAX = 60.0
+"""How long a child process of the bench may take to do what it is told."""
+LINE_BYTES_MAX = 1_000_000
+"""Longest line between the bench and a child process."""
+ENROL_PARALLEL = 8
+"""Requests of the enrolment under way at a time."""
+PROBES_WAITING_MAX = 200
+"""Probes published and not yet seen: ten seconds' worth; more means that nothing arrives."""
