@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from queue import Empty, Full, Queue
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +18,21 @@ from ciaas.kernel import columns
 from ciaas.kernel.columns import ColumnsError
 from ciaas.kernel.sample import Frame, Uint32s
 from ciaas.limits import APP_WRITES_WAITING
-from ciaas.ports import Aside, Batch, Commit, DiskFull, HistoryStore, Message, Receipt, Source
+from ciaas.ports import (
+    Aside,
+    Batch,
+    Commit,
+    DiskFull,
+    HistoryStore,
+    Message,
+    Receipt,
+    RegistryError,
+    Source,
+)
 
 log = logging.getLogger(__name__)
+
+_T = TypeVar("_T")
 
 _PURGE_EACH_S = 1.0
 _DISK_FULL_WAIT_S = 1.0
@@ -140,9 +152,9 @@ class Uplink:
         ]
         self.skipped += len(batch.messages) - len(fresh)
         if fresh:
-            decoded = self._decode(fresh)
+            decoded = self._held(lambda: self._decode(fresh))
             frame = self.judge(decoded.frame)
-            commit = self._record(lambda: self.history.record(frame, intake, decoded.aside))
+            commit = self._held(lambda: self.history.record(frame, intake, decoded.aside))
             self.devices.acknowledge(batch)
             self._announce(commit)
         else:
@@ -161,7 +173,7 @@ class Uplink:
             except ColumnsError as error:
                 aside.append(_set_aside(message, "malformed", str(error)))
         frame = self.judge(Frame.concat(frames))
-        commit = self._record(lambda: self.history.record(frame, intake, aside))
+        commit = self._held(lambda: self.history.record(frame, intake, aside))
         self._announce(commit)
         if time.monotonic() - self._purged > _PURGE_EACH_S:
             self._purged = time.monotonic()
@@ -169,9 +181,9 @@ class Uplink:
 
     def _carry_volatile(self, messages: Sequence[Message]) -> None:
         """QoS 0: the same judgement, no acknowledgement and no position."""
-        decoded = self._decode(messages)
+        decoded = self._held(lambda: self._decode(messages))
         frame = self.judge(decoded.frame)
-        self._announce(self._record(lambda: self.history.record(frame, None, decoded.aside)))
+        self._announce(self._held(lambda: self.history.record(frame, None, decoded.aside)))
 
     def _carry_write(self, write: _Write) -> None:
         """An app's own samples; the caller waits for the commit, or for the reason why not."""
@@ -218,22 +230,22 @@ class Uplink:
             busy = True
         return busy
 
-    def _record(self, record: Callable[[], Commit]) -> Commit:
-        """Record, and wait for room while the disk is full."""
+    def _held(self, work: Callable[[], _T]) -> _T:
+        """Do it, and wait for room while a store refuses: the batch stays with the broker."""
         while True:
             try:
-                commit = record()
-            except DiskFull as error:
+                done = work()
+            except (DiskFull, RegistryError) as error:
                 if not self.disk_full:
-                    log.error("commits are held back, nothing is lost: %s", error)
+                    log.error("the uplink is held back, nothing is lost: %s", error)
                 self.disk_full = True
                 if self._stopping.wait(_DISK_FULL_WAIT_S):
                     raise _Stopped from error
             else:
                 if self.disk_full:
-                    log.warning("there is room again, commits go on")
+                    log.warning("there is room again, the uplink goes on")
                 self.disk_full = False
-                return commit
+                return done
 
     def _announce(self, commit: Commit) -> None:
         if len(commit.frame):
@@ -243,12 +255,16 @@ class Uplink:
         """Decode a batch; a message that the decoder trips over is set aside alone."""
         try:
             return self.decode(messages)
+        except RegistryError:
+            raise  # the registry is full or busy: no fault of the messages
         except Exception:  # a fault of ours must not stop the city: find the message and go on
             log.exception("the decoder failed on a batch of %d messages", len(messages))
         frames, aside = [], []
         for message in messages:
             try:
                 decoded = self.decode([message])
+            except RegistryError:
+                raise
             except Exception as error:  # as above
                 aside.append(_set_aside(message, "internal", f"{type(error).__name__}: {error}"))
             else:
