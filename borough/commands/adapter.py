@@ -8,9 +8,8 @@ from typing import Any
 
 import click
 
-from borough.client import local_client
-from borough.home import Home, HomeError
-from borough.settings import load_settings
+from borough.commands.here import here
+from borough.home import HomeError
 
 _FILE = click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 
@@ -56,9 +55,8 @@ def check(file: Path) -> None:
 def add(file: Path, project: str | None) -> None:
     """Enrol the devices of a connection document and start to read them."""
     document = _read(file)
-    settings = load_settings()
     query = {} if project is None else {"project": project}
-    with local_client(Home(settings.home), settings) as client:
+    with here() as client:
         done = client.call("PUT", f"/connections/{document.get('name', '')}", document, **query)
     click.echo(
         f"connection {done['name']}, revision {done['revision']}: "

@@ -6,9 +6,7 @@ from pathlib import Path
 
 import click
 
-from borough.client import local_client
-from borough.home import Home
-from borough.settings import load_settings
+from borough.commands.here import here
 
 
 @click.group()
@@ -19,8 +17,7 @@ def endpoint() -> None:
 @endpoint.command("list")
 def listed() -> None:
     """List the endpoints with whether they are online."""
-    settings = load_settings()
-    with local_client(Home(settings.home), settings) as client:
+    with here() as client:
         for found in client.pages("/endpoints", "uuid"):
             state = "online" if found["online"] else "offline"
             click.echo(f"{found['uuid']}  {state:8} {found['friendlyName']}")
@@ -31,9 +28,8 @@ def listed() -> None:
 @click.option("--project", help="Needed when there is more than one.")
 def create(name: str, project: str | None) -> None:
     """Create an endpoint of that friendly name; prints its UUID."""
-    settings = load_settings()
     query = {"friendlyName": name} | ({} if project is None else {"project": project})
-    with local_client(Home(settings.home), settings) as client:
+    with here() as client:
         click.echo(client.call("POST", "/endpoints", None, **query)["uuid"])
 
 
@@ -42,8 +38,7 @@ def create(name: str, project: str | None) -> None:
 @click.argument("archive", type=click.Path(dir_okay=False, path_type=Path))
 def bundle(uuid: str, archive: Path) -> None:
     """Write the zip with certificate, key and properties for the endpoint's device."""
-    settings = load_settings()
-    with local_client(Home(settings.home), settings) as client:
+    with here() as client:
         token = client.text("POST", f"/endpoints/{uuid}/provisionToken")
         archive.touch(0o600)
         archive.write_bytes(client.download(f"/provision/{token}", "application/zip"))
