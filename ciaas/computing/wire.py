@@ -76,11 +76,15 @@ class Wire:
         self._sending = threading.Lock()
         try:
             self._socket = socket.create_connection((host, port), timeout_s)
+        except OSError as error:
+            raise WireError(f"no connection to the broker at {host}:{port}: {error}") from error
+        try:
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 * WIRE_RECEIVE_BYTES)
             self._log_in(credentials)
         except OSError as error:
-            raise WireError(f"no connection to the broker at {host}:{port}: {error}") from error
+            self._socket.close()
+            raise WireError(f"no login to the broker at {host}:{port}: {error}") from error
 
     # -- sending
 
@@ -111,8 +115,8 @@ class Wire:
         Raises:
             WireError: the connection ended or the broker sent an error.
         """
-        self._socket.settimeout(timeout_s)
         try:
+            self._socket.settimeout(timeout_s)
             chunk = self._socket.recv(WIRE_RECEIVE_BYTES)
         except TimeoutError:
             return []
