@@ -6,7 +6,7 @@ import asyncio
 import json
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -55,6 +55,11 @@ class Folders:
         return self.home / "authority.pem"
 
     @property
+    def recordings(self) -> FilePath:
+        """Recordings as they were read."""
+        return self.home / "recordings"
+
+    @property
     def notes(self) -> FilePath:
         """What is enrolled, and which past the devices bring along."""
         return self.home / "enrolled.json"
@@ -91,7 +96,10 @@ class Notes:
 
 
 async def enrol(
-    platform: Platform, things: Sequence[Thing], folders: Folders, field: tuple[str, int]
+    platform: Platform,
+    things: Sequence[Thing],
+    folders: Folders,
+    field: Awaitable[tuple[str, int]],
 ) -> Notes:
     """Make the platform know the things: project, endpoints, overlays, certificates, connection.
 
@@ -99,7 +107,7 @@ async def enrol(
         platform: signed in as an administrator.
         things: the quarter.
         folders: where the devices keep keys and certificates.
-        field: host and port of the Modbus server.
+        field: gives host and port of the Modbus server once it listens.
 
     Raises:
         PlatformError: the platform refused something.
@@ -130,9 +138,10 @@ async def enrol(
         *(describe_class(m.conforms, m.overlay()) for m in measurands(tuple(things))),
     )
     polled = tuple(thing for thing in things if thing.path is Path.MODBUS)
-    if polled:
-        document = connection(CONNECTION, polled, *field)
-        await platform.send("PUT", f"/connections/{CONNECTION}", document, {"project": PROJECT})
+    host, port = await field
+    document = connection(CONNECTION, polled, host, port)
+    await platform.send("PUT", f"/connections/{CONNECTION}", document, {"project": PROJECT})
+    # Last: a polled thing must be the adapter's before its past is uploaded by its own certificate.
     notes.write(folders.notes)
     return notes
 

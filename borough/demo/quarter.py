@@ -20,6 +20,7 @@ from borough.demo.devices.registers import POLL_S
 from borough.demo.enrol import Folders, Notes, enrol, enrolled
 from borough.demo.limits import BACKFILL_WAIT_S_MAX, FIRST_SAMPLE_S_MAX, STOP_S_MAX
 from borough.demo.platform_api import NotFound, Platform, PlatformError
+from borough.demo.recordings.library import Recordings
 from borough.demo.recordings.wheels import ensure_recordings
 
 _STREET_KINDS = frozenset({"pedestrian-counter", "noise-meter"})
@@ -173,15 +174,17 @@ class _Run:
             self._say("recordings installed")
         self._folders.make()
         self._started_ms = round(time.time() * 1_000)
-        known = enrolled(self._things, self._folders)
-        if known:
+        # Reading the recordings takes as long as the enrolment, and waits for nothing in it.
+        recordings = Recordings(self._folders.recordings)
+        prepared = asyncio.create_task(asyncio.to_thread(recordings.prepare))
+        if enrolled(self._things, self._folders):
+            # Devices that were here before do not wait until the platform has been asked again.
+            await prepared
             self._start_devices(Notes.read(self._folders.notes))
-        field = (HOST, await self._start_field())
-        notes = await enrol(self._platform, self._things, self._folders, field)
-        self._say(f"{len(self._things)} endpoints enrolled")
-        if not known:
-            self._start_devices(notes)
-        await self._first_sample()
+            await asyncio.gather(self._enrol(prepared), self._first_sample())
+        else:
+            self._start_devices(await self._enrol(prepared))
+            await self._first_sample()
 
     async def live(self, seconds: float | None) -> None:
         """Let the devices deliver for a time, or until told to stop."""
@@ -251,8 +254,18 @@ class _Run:
                 await self._field.stop(STOP_S_MAX)
             await self._platform.__aexit__(None, None, None)
 
-    async def _start_field(self) -> int:
-        """Start the Modbus server, on the port of the last run if it is free; returns the port."""
+    async def _enrol(self, prepared: asyncio.Task[None]) -> Notes:
+        field = asyncio.create_task(self._start_field(prepared))
+        try:
+            notes = await enrol(self._platform, self._things, self._folders, field)
+        finally:
+            field.cancel()
+        self._say(f"{len(self._things)} endpoints enrolled")
+        return notes
+
+    async def _start_field(self, prepared: asyncio.Task[None]) -> tuple[str, int]:
+        """Start the Modbus server, on the port of the last run if it is free."""
+        await prepared
         note = self._folders.home / "field.port"
         heard: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
@@ -261,12 +274,13 @@ class _Run:
             if not heard.done():
                 heard.set_result(report["port"])
 
-        self._field = Child(
-            "borough.demo.devices.modbus_process", (), lambda: {"port": _port(note)}, hear
-        )
+        def told() -> dict[str, Any]:
+            return {"port": _port(note), "kept": str(self._folders.recordings)}
+
+        self._field = Child("borough.demo.devices.modbus_process", (), told, hear)
         self._field.start()
         try:
-            return await asyncio.wait_for(heard, _PORT_S_MAX)
+            return HOST, await asyncio.wait_for(heard, _PORT_S_MAX)
         except TimeoutError:
             raise ChildError(
                 self._field.failed() or f"the Modbus server gave no port within {_PORT_S_MAX:.0f} s"
@@ -308,6 +322,7 @@ class _Run:
             authority=str(self._folders.authority),
             identities=str(self._folders.identities),
             ledgers=str(self._folders.ledgers),
+            kept=str(self._folders.recordings),
         )
 
     async def _first_sample(self) -> None:

@@ -17,7 +17,8 @@ from borough.demo.city.measurands import (
 from borough.demo.city.noise import PassingNoise
 from borough.demo.city.places import along
 from borough.demo.city.thing import Channel, Origin, Path, Source, Thing
-from borough.demo.recordings.library import COUNTERS, Recordings
+from borough.demo.recordings.library import Recordings
+from borough.demo.recordings.names import COUNTERS
 from borough.demo.recordings.replay import Signal
 
 AUCKLAND = Source("Heart of the City Auckland", "CC BY 4.0")

@@ -29,7 +29,6 @@ from borough.demo.devices.sample import Outgoing, Reading, transaction, update
 from borough.demo.limits import LEDGER_FLUSH_S, STOP_S_MAX
 from borough.demo.recordings.library import Recordings
 
-_PERIOD_S = 2.0
 _SWEEP_S = 0.05
 _REPORT_S = 0.5
 _LEAVE_S_MAX = 2.0
@@ -61,6 +60,10 @@ class Spec:
     """Folder with ``<uuid>.pem`` and ``<uuid>.key`` of each device."""
     ledgers: str
     """Folder of the ledgers."""
+    kept: str | None = None
+    """Folder of the recordings that were read before."""
+    period_s: float = 2.0
+    """Pause between two values of a thing."""
     stop_s: float = STOP_S_MAX
     """How long to wait for outstanding acknowledgements when told to stop."""
 
@@ -116,7 +119,7 @@ class DeviceProcess:
         self._spec = spec
         self._probe = probe
         self._selector = selectors.DefaultSelector()
-        self._recordings = Recordings()
+        self._recordings = Recordings(FilePath(spec.kept) if spec.kept else None)
         self._ledger = Ledger(FilePath(spec.ledgers), spec.name)
         self._sent = 0
         known = {thing.key: thing for thing in quarter()}
@@ -166,14 +169,15 @@ class DeviceProcess:
             self._swept = now
             for link in list(self._links.values()):
                 link.turn(now)
-        if live:
-            self._tick(now)
-            self._upload()
         if self._ledger.waiting and now - self._flushed >= LEDGER_FLUSH_S:
             self._ledger.flush()
             self._flushed = now
         if not self._ledger.waiting:
             self._backfill.recorded()
+        # After the fsync, so that what is sent now does not wait for it on its way out.
+        if live:
+            self._tick(time.monotonic())
+            self._upload()
         if now - self._reported >= _REPORT_S:
             self._reported = now
             self._report()
@@ -190,7 +194,7 @@ class DeviceProcess:
             if self._probe and readings and number == 0 and not self._backfill.left:
                 self._probe.published(readings[0].address, readings[0].time_ms)
             # After a pause, such as a slow connect, it goes on from now instead of catching up.
-            heapq.heappush(self._due, (max(due + _PERIOD_S, now), number))
+            heapq.heappush(self._due, (max(due + self._spec.period_s, now), number))
 
     def _upload(self) -> None:
         self._backfill.step()

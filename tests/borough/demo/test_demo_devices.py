@@ -90,7 +90,7 @@ def start(tmp_path: Path, child_environment: dict[str, str]) -> Iterator[Start]:
 
 
 @pytest.fixture
-def spec(tmp_path: Path, broker: TestBroker, authority: Authority) -> Spec:
+def spec(tmp_path: Path, broker: TestBroker, authority: Authority, kept_recordings: Path) -> Spec:
     keys = ("pedestrians-01", "room-1", "noise-1", "lights-01")
     for key in keys:
         authority.issue(THINGS[key].uuid)
@@ -106,6 +106,8 @@ def spec(tmp_path: Path, broker: TestBroker, authority: Authority) -> Spec:
         authority=str(authority.pem),
         identities=str(authority.folder),
         ledgers=str(tmp_path / "ledgers"),
+        kept=str(kept_recordings),
+        period_s=0.2,
     )
 
 

