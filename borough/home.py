@@ -132,6 +132,8 @@ class Lock:
 
     def __init__(self, home: Home, role: str):
         self.role = role
+        self.holder = 0
+        """Process that the lock was last named for by this object."""
         self._path = home.run / f"{role}.lock"
         self._file = self._path.open("a+")
 
@@ -155,6 +157,7 @@ class Lock:
 
     def name_holder(self, pid: int) -> None:
         """Write which process the lock stands for."""
+        self.holder = pid
         self._file.truncate(0)
         self._file.write(str(pid))
         self._file.flush()

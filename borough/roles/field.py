@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 from random import SystemRandom
 
@@ -14,6 +15,7 @@ from adapters.catalogue import ADAPTERS
 from borough.clock import MachineClock
 from borough.home import Home
 from borough.roles.documents import source_of
+from borough.roles.field_report import write_report
 from borough.wiring import open_keys, read_bus
 from ciaas.computing.broker.connection import connect
 from ciaas.computing.broker.errors import BrokerError
@@ -29,6 +31,7 @@ log = logging.getLogger(__name__)
 
 POLL_S = 0.5
 """How late a change is seen when its notice was lost."""
+REPORT_S = 2.0
 _RECONNECT_S = 0.5
 
 
@@ -61,6 +64,7 @@ class Field:
         await client.subscribe("registry.changed", cb=self._notice)
         await runtime.start()
         following = asyncio.create_task(self._follow(runtime))
+        reporting = asyncio.create_task(self._report(runtime))
         ended = asyncio.create_task(stopping.wait())
         try:
             await asyncio.wait({following, ended}, return_when=asyncio.FIRST_COMPLETED)
@@ -68,6 +72,7 @@ class Field:
                 following.result()
         finally:
             following.cancel()
+            reporting.cancel()
             await runtime.stop()
             await client.close()
             self._registry.close()
@@ -79,6 +84,12 @@ class Field:
             except BrokerError as error:
                 log.debug("waiting for the broker: %s", error)
                 await asyncio.sleep(_RECONNECT_S)
+
+    async def _report(self, runtime: Runtime) -> None:
+        """Write how the devices are doing, for the watch role and whoever asks for the status."""
+        while True:
+            write_report(self._home, os.getpid(), runtime.health())
+            await asyncio.sleep(REPORT_S)
 
     async def _notice(self, message: Msg) -> None:
         self._changed.set()

@@ -12,6 +12,7 @@ from cryptography import x509
 
 from borough.clock import MachineClock
 from borough.home import Home, HomeError, Lock
+from borough.roles.field_report import read_report
 from borough.roles.watch import PythonRole, Watch, check_port, free_port, held, http_ready
 from borough.settings import Settings
 from borough.wiring import BusAddress, open_keys, write_bus
@@ -46,8 +47,13 @@ def up(home: Home, settings: Settings, on_ready: Callable[[], None]) -> int:
         broker = prepare_broker(home, settings, keys, locks["broker"])
         roles = (
             broker,
-            PythonRole("core", home, locks["core"], lambda: http_ready(settings.http)),
-            PythonRole("field", home, locks["field"], lambda: True),
+            PythonRole("core", home, locks["core"], lambda pid: http_ready(settings.http)),
+            PythonRole(
+                "field",
+                home,
+                locks["field"],
+                lambda pid: read_report(home, pid) is not None,
+            ),
         )
         return Watch(home, settings, roles).run(on_ready)
 

@@ -37,7 +37,8 @@ class PythonRole:
     name: str
     home: Home
     lock: Lock
-    is_ready: Callable[[], bool]
+    is_ready: Callable[[int], bool]
+    """Told the pid of the process started last."""
 
     def start(self) -> subprocess.Popen[bytes]:
         """Start the process; it holds the role's lock and dies with this one."""
@@ -58,7 +59,7 @@ class PythonRole:
 
     def ready(self) -> bool:
         """Return True when the role does its work."""
-        return self.is_ready()
+        return self.is_ready(self.lock.holder)
 
     def last_words(self) -> str:
         """Return the last line the process wrote to its standard error."""
