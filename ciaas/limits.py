@@ -59,6 +59,8 @@ RECONNECT_WAIT_S_MAX = 2.0
 VOLATILE_MESSAGES_MAX = 200_000
 """QoS 0 messages waiting for the writer; beyond it the newest are dropped and counted."""
 PUBLISH_WAIT_S = 5.0
+BIRTHS_WAITING_MAX = 10_000
+"""Birth messages to be cleared while the broker is away."""
 LIVE_CHUNK_BYTES = 400_000
 """Well below the broker's max_payload: an oversized message would cost the connection."""
 LIVE_COMMITS_WAITING = 256

@@ -34,6 +34,8 @@ class Attendance:
     connected: set[EndpointId] = field(default_factory=set)
     kick: Callable[[EndpointId], Future[int]] | None = None
     """Ends a device's connections; None until the broker is there."""
+    forget_birth: Callable[[EndpointId], None] | None = None
+    """Has the broker drop a retained birth message; None until the broker is there."""
 
     def online(self, uuid: EndpointId) -> bool:
         """Return True while the endpoint's device is connected or its adapter reads it."""
@@ -53,6 +55,7 @@ class Attendance:
             self.connected.add(uuid)
         else:
             self.connected.discard(uuid)
+            self._forget_birth(uuid)
         entry = {
             "kind": "presence", "who": uuid, "online": online, "since": at_ms, "reason": reason
         }  # fmt: skip
@@ -62,10 +65,15 @@ class Attendance:
         """End the device's connection; returns at once."""
         if self.kick is not None:
             self.kick(uuid).add_done_callback(_report)
+        self._forget_birth(uuid)
+
+    def _forget_birth(self, uuid: EndpointId) -> None:
+        if self.forget_birth is not None:
+            self.forget_birth(uuid)
 
 
 @dataclass(frozen=True, slots=True)
-class Births:
+class Claims:
     """What the decoder tells of birth and death messages.
 
     The broker's own events are the truth about connections, and come sooner; a birth message only

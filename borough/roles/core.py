@@ -18,7 +18,7 @@ import numpy as np
 
 from borough.clock import MachineClock
 from borough.home import Home, HomeError
-from borough.roles.attendance import Attendance, Births
+from borough.roles.attendance import Attendance, Claims
 from borough.roles.documents import DocumentDoor
 from borough.roles.gate import DeviceGate
 from borough.roles.guard import die, guard_loop
@@ -32,6 +32,7 @@ from ciaas.computing.admission.ports import Permissions, Refusal
 from ciaas.computing.admission.presence import Presence
 from ciaas.computing.admission.refusals import RefusalLog
 from ciaas.computing.admission.warmup import ensure_ingest, platform_tls, warm_up
+from ciaas.computing.births import Births
 from ciaas.computing.broker import configuration as broker
 from ciaas.computing.broker.connection import connect
 from ciaas.computing.broker.errors import BrokerError
@@ -114,7 +115,7 @@ class Core:
         )
         decoder = Decoder(
             self._catalogue,
-            Births(self._claim_for_device),
+            Claims(self._claim_for_device),
             future_ms=round(self._settings.future_s * 1000),
         )
         self._uplink = Uplink(
@@ -229,6 +230,9 @@ class Core:
             self._authority.decrypt_key(issued.private_key_pem),
         )
         await warm_up(self._own_listener(), PLATFORM_CLIENT, tls)
+        births = Births(self._own_listener(), PLATFORM_CLIENT, tls)
+        births.start()
+        self._attendance.forget_birth = births.clear
         await ensure_ingest(control)
         await self._presence.start(self._bus.url, self._keys.seed(Role.SYS))
         self._attendance.kick = self._kick
@@ -242,6 +246,7 @@ class Core:
             await self._callout.stop()
             await asyncio.to_thread(self._stop_threads)
             await self._presence.stop()
+            await asyncio.to_thread(births.stop)
             await control.close()
 
     def _own_listener(self) -> broker.Listen:
