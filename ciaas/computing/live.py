@@ -32,6 +32,7 @@ CHUNK_HEADER = "Borough-Chunk"
 """``<chunk>/<chunks>``, counted from 1."""
 
 _ACK_WAIT_S = 5.0
+_LOOK_EACH_S = 0.5
 _ROWS_BYTES_GUESS = 64
 """Arrow bytes of a row without text; only decides where to cut first."""
 
@@ -138,16 +139,17 @@ class LivePublisher:
 
     def _next(self) -> Iterator[Commit]:
         """Yield the commits that follow: those in hand, or read back where they are no more."""
-        with self._turn:
+        in_hand = None
+        with self._turn:  # never while one is being published: the writer must not wait for us
             while self._waiting and self._waiting[0].number <= self.published:
                 self._waiting.popleft()
             if not self._waiting and self._commits.last_commit() <= self.published:
-                self._turn.wait(0.5)
-            head = self._waiting[0].number if self._waiting else 0
-            if head == self.published + 1:
-                yield self._waiting.popleft()
-                return
-        if self._commits.last_commit() > self.published:
+                self._turn.wait(_LOOK_EACH_S)
+            if self._waiting and self._waiting[0].number == self.published + 1:
+                in_hand = self._waiting.popleft()
+        if in_hand is not None:
+            yield in_hand
+        elif self._commits.last_commit() > self.published:
             for commit in self._commits.commits(self.published):
                 if self._stopping:
                     return
