@@ -15,7 +15,9 @@ from ciaas.storage.history.refusal import SchemaTooNew, refusal_to_open
 
 
 def migrate(path: Path, steps: Mapping[int, str] | None = None) -> int:
-    """Migrate the file and return its version; a file that is absent or current stays untouched.
+    """Migrate the file and return the version that an opening will find.
+
+    A file that is absent, empty or current stays untouched.
 
     The steps run on a copy beside the file, which takes its place only when all have succeeded:
     whatever stops the migration, the old file is still whole. Nobody else may have it open.
@@ -34,6 +36,8 @@ def migrate(path: Path, steps: Mapping[int, str] | None = None) -> int:
     if not path.exists():
         return ours
     version = _settle(path)
+    if version is None:
+        return ours
     if version > ours:
         raise SchemaTooNew(
             f"history {path} has schema {version}, this version knows {ours}: start the newer one"
@@ -56,8 +60,8 @@ def migrate(path: Path, steps: Mapping[int, str] | None = None) -> int:
     return ours
 
 
-def _settle(path: Path) -> int:
-    """Return the version; closing the file also writes its log back into it."""
+def _settle(path: Path) -> int | None:
+    """Return the version, None for an empty file; closing writes the log back into the file."""
     with _connect(path) as connection:
         return schema.version_of(connection, path)
 

@@ -31,8 +31,8 @@ def steps() -> Mapping[int, str]:
     }
 
 
-def version_of(connection: duckdb.DuckDBPyConnection, path: Path | None) -> int:
-    """Return the version of an open file, 0 for one without a table.
+def version_of(connection: duckdb.DuckDBPyConnection, path: Path | None) -> int | None:
+    """Return the version of an open file, None for one without a table.
 
     Raises:
         NoHistory: it holds tables, but not ours.
@@ -41,7 +41,7 @@ def version_of(connection: duckdb.DuckDBPyConnection, path: Path | None) -> int:
         name for (name,) in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()
     }
     if not tables:
-        return 0
+        return None
     if "schema_version" not in tables:
         raise NoHistory(f"{path} is a DuckDB file, but no history; name another one")
     (version,) = connection.execute("SELECT max(version) FROM schema_version").fetchall()[0]
@@ -68,7 +68,7 @@ def require_current(connection: duckdb.DuckDBPyConnection, path: Path | None) ->
     known = steps()
     ours = max(known)
     version = version_of(connection, path)
-    if version == 0:
+    if version is None:
         advance(connection, known, 0)
     elif version < ours:
         raise SchemaTooOld(

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from ciaas.kernel.sample import DTYPES, Kind, Millis, Reason, Verdict
 from ciaas.ports import Span
-from ciaas.storage.history.refusal import AnswerTooLarge
 
 FILLS = ("NONE", "NULL", "ZERO", "PREVIOUS", "LINEAR")
 _Columns = dict[str, NDArray[Any]]
@@ -25,8 +24,7 @@ def fill(columns: _Columns, span: Span, interval_ms: int, how: str, rows_max: in
     A value that is held, interpolated or set to zero is a number of uncertain verdict, because it
     was estimated; where there is nothing to take it from, and with NULL, it is null.
 
-    Raises:
-        AnswerTooLarge: more than ``rows_max`` rows.
+    It stops after the point that passes ``rows_max`` rows.
     """
     point = columns["point"]
     parts: list[_Columns] = []
@@ -39,12 +37,9 @@ def fill(columns: _Columns, span: Span, interval_ms: int, how: str, rows_max: in
         missing = grid[~np.isin(grid, part["observed"])]
         filled = _joined(part, _filled(part, missing, how))
         rows += len(filled["point"])
-        if rows > rows_max:
-            raise AnswerTooLarge(
-                f"the answer has more than {rows_max} rows: ask for fewer points, a shorter time "
-                "or a longer interval"
-            )
         parts.append(filled)
+        if rows >= rows_max:
+            break
     if not parts:
         return columns
     return {field: np.concatenate([part[field] for part in parts]) for field in columns}

@@ -65,21 +65,24 @@ def series(cursor: Cursor, layout: Layout, span: Span, rows_max: int) -> Series:
         times=_times(span),
         newest=_NEWEST if tables.revised and not span.all_revisions else "",
     )
+    # One row more than asked for tells that there are more, for each point.
+    each_max, all_max = span.limit + 1, rows_max + len(points) + 1
     if plan is not None:
-        query = plan.query(rows, len(points) == 1, span.limit + 1, rows_max + 1)
+        query = plan.query(rows, len(points) == 1, each_max, all_max)
     elif len(points) == 1:
-        query = _OF_ONE.substitute(rows=rows, rows_max=min(span.limit, rows_max) + 1)
+        query = _OF_ONE.substitute(rows=rows, rows_max=min(each_max, all_max))
     else:
-        query = _OF_MANY.substitute(rows=rows, rows_max=span.limit + 1, answer_max=rows_max + 1)
+        query = _OF_MANY.substitute(rows=rows, rows_max=each_max, answer_max=all_max)
     columns = _fetch(cursor, query, points)
     if plan is not None:
-        columns = plan.fill(columns, span, rows_max)
-    if len(columns["point"]) > rows_max:
+        columns = plan.fill(columns, span, all_max)
+    answer = _answer(columns, points, span.limit)
+    if len(answer.point) > rows_max:
         raise AnswerTooLarge(
             f"the answer has more than {rows_max} rows: ask for fewer points, a shorter time or a "
             "longer interval"
         )
-    return _answer(columns, points, span.limit)
+    return answer
 
 
 def _within_time(time: int | None) -> int | None:

@@ -1,0 +1,134 @@
+"""Sealing keeps every row, keeps commits going, and comes back after a fatal error."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pytest
+
+from ciaas.kernel.sample import Frame
+from ciaas.ports import HistoryError, Span
+from ciaas.storage.history import Bounds, DuckHistory, Interrupted, open_history
+
+Reopen = Callable[..., DuckHistory]
+Numbers = Callable[..., Frame]
+
+
+class Clock:
+    def now_ms(self) -> int:
+        return 0
+
+
+def tables(path: Path) -> list[tuple[int, int, int]]:
+    """Return number, level and rows of the segments and tails in a closed file."""
+    with duckdb.connect(str(path), read_only=True) as connection:
+        listed = connection.execute("SELECT number, level FROM segment ORDER BY number").fetchall()
+        named = connection.execute(
+            "SELECT table_name FROM duckdb_tables() WHERE table_name LIKE 'sample_%'"
+        ).fetchall()
+        assert sorted(named) == sorted((f"sample_{number}",) for number, _ in listed)
+        return [
+            (number, level, connection.table(f"sample_{number}").count("*").fetchall()[0][0])
+            for number, level in listed
+        ]
+
+
+def test_full_tails_become_segments_and_segments_merge(
+    path: Path, reopened: Reopen, numbers: Numbers
+) -> None:
+    history = reopened(segment_rows=10, fan_in=3, levels=3)
+    for at in range(100):
+        history.record(numbers([3, 1], [at, 1000 - at]))
+    history.seal()
+    history.close()
+
+    found = tables(path)
+
+    assert sum(rows for _, _, rows in found) == 200
+    assert max(level for _, level, _ in found) == 3
+    levels = [level for _, level, rows in found if rows >= 10]
+    # Fewer than three of each level below the last, and at most one tail that is not full.
+    assert all(levels.count(level) < 3 for level in (1, 2))
+    with duckdb.connect(str(path), read_only=True) as connection:
+        for number, level, _ in found:
+            keys = connection.execute(f"SELECT point_id, observed_at FROM sample_{number}")
+            rows = keys.fetchall()
+            assert level == 0 or rows == sorted(rows)
+
+
+def test_a_reader_keeps_the_tables_of_its_snapshot(reopened: Reopen, numbers: Numbers) -> None:
+    """A page of commits is read from a snapshot; sealing in between drops its tables."""
+    history = reopened(segment_rows=5, fan_in=2, levels=4, commits_page_rows=4)
+    for at in range(40):
+        history.record(numbers([1, 2], [at, at]))
+    reading = history.commits(0)
+    seen = [next(reading).number for _ in range(3)]
+    history.seal()
+    seen += [commit.number for commit in reading]
+
+    assert seen == [*range(1, 41)]
+
+
+def test_commits_and_queries_go_on_while_it_seals(reopened: Reopen, numbers: Numbers) -> None:
+    history = reopened(segment_rows=50, fan_in=2, levels=5)
+    done = threading.Event()
+    errors: list[BaseException] = []
+    counts: list[int] = []
+
+    def read() -> None:
+        try:
+            while not done.is_set():
+                counts.append(len(history.series(Span(np.array([1]), None, None, 10_000)).point))
+        except BaseException as error:
+            errors.append(error)
+            raise
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    for at in range(120):
+        history.record(numbers([1] * 20, range(at * 20, at * 20 + 20)))
+    done.set()
+    reader.join()
+
+    assert errors == []
+    assert counts == sorted(counts)
+    assert len(history.series(Span(np.array([1]), None, None, 10_000)).point) == 2400
+
+
+def test_a_fatal_error_is_healed_by_the_next_call(reopened: Reopen, numbers: Numbers) -> None:
+    history = reopened(segment_rows=10)
+    for at in range(30):
+        history.record(numbers([1, 2], [at, at]))
+    with history._database.lend() as cursor:
+        cursor.execute("SET debug_checkpoint_abort = 'before_header'")
+
+    # DuckDB's own switch: the checkpoint fails half-way, and the database refuses all further use.
+    with pytest.raises(Interrupted, match="repeat the call"):
+        history.seal()
+    assert len(history.series(Span(np.array([1]), None, None, 100)).point) == 30
+
+    commit = history.record(numbers([1], [99]))
+    assert commit.number == 31
+    history = reopened()
+    assert [len(commit.frame) for commit in history.commits(0)] == [2] * 30 + [1]
+
+
+def test_a_history_in_memory_says_that_it_is_lost(numbers: Numbers) -> None:
+    with open_history(None, clock=Clock()) as history:
+        history.record(numbers([1], [1]))
+        history._database.poisoned = True
+        with pytest.raises(HistoryError, match="in memory"):
+            history.record(numbers([1], [2]))
+
+
+def test_closing_breaks_a_long_sort_off(path: Path, numbers: Numbers) -> None:
+    """Each full tail waits for the one sealer: closing leaves the rest to the next start."""
+    bounds = Bounds(segment_rows=20_000, fan_in=2, levels=6)
+    with open_history(path, clock=Clock(), bounds=bounds) as history:
+        for part in range(15):
+            history.record(numbers(np.arange(20_000) % 97, np.arange(20_000) + part * 20_000))
+    assert sum(rows for _, _, rows in tables(path)) == 300_000
