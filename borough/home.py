@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import json
+import logging
 import os
 import shutil
 import time
@@ -17,6 +18,8 @@ FREE_BYTES_MIN = 64_000_000
 """Below this much room a start is refused: the broker and history would stop at once."""
 
 _PROBE_BYTES = 65_536
+
+log = logging.getLogger(__name__)
 
 
 class HomeError(Exception):
@@ -158,9 +161,12 @@ class Lock:
     def name_holder(self, pid: int) -> None:
         """Write which process the lock stands for."""
         self.holder = pid
-        self._file.truncate(0)
-        self._file.write(str(pid))
-        self._file.flush()
+        try:
+            self._file.truncate(0)
+            self._file.write(str(pid))
+            self._file.flush()
+        except OSError as error:  # the disk is full, and the lock holds all the same
+            log.warning("the holder of the lock %s is not named: %s", self.role, error)
 
     def free(self) -> bool:
         """Return True when no process holds the lock."""

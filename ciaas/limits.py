@@ -76,6 +76,8 @@ BROKER_LOG_BYTES_MAX = 16_777_216
 BROKER_LOG_FILES_MAX = 4
 BROKER_READY_S = 30.0
 """From start to an answering port; a large store takes a while to be read back."""
+BROKER_RESTART_FREE_BYTES = 16_000_000
+"""Room there must be again before a broker that a full disk stopped is started anew."""
 INGEST_UNACKNOWLEDGED_MAX = 20_000
 """Messages handed out to the uplink and not yet acknowledged."""
 ADMISSION_TRACES_MAX = 16_384

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from random import SystemRandom
 from typing import Any
 
 from borough.home import Home, HomeError, Lock
@@ -28,6 +29,7 @@ ORPHAN_WAIT_S = 3.0
 """How long a start waits for processes of an earlier one that are about to end."""
 _LOOK_EACH_S = 0.1
 _TAIL_BYTES = 4_096
+_BROKER_PORTS = range(10_000, 32_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,10 @@ class PythonRole:
     def ready(self) -> bool:
         """Return True when the role does its work."""
         return self.is_ready(self.lock.holder)
+
+    def ailment(self) -> str:
+        """Return nothing: a role of ours ends itself when it cannot go on (see `guard`)."""
+        return ""
 
     def last_words(self) -> str:
         """Return the last line the process wrote to its standard error."""
@@ -119,10 +125,16 @@ def check_port(name: str, listen: Listen) -> None:
 
 
 def free_port() -> int:
-    """Return a port of the loopback that is free now, for the broker's own protocol."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a port of the loopback that is free now, for the broker's own protocol.
+
+    Not one of those that the kernel gives to outgoing connections: while the broker is down, a
+    role that tries to reach it could be given the very port and keep it from its owner.
+    """
+    for port in SystemRandom().sample(_BROKER_PORTS, len(_BROKER_PORTS)):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise HomeError("no port from 10000 to 31999 of 127.0.0.1 is free; end what listens there")
 
 
 def http_ready(listen: Listen) -> bool:
@@ -170,25 +182,29 @@ class Watch:
             self._write_status()
 
     def _write_status(self) -> None:
-        self._home.write_status(
-            {
-                "pid": os.getpid(),
-                "started_at": self._started,
-                "http": str(self._settings.http),
-                "mqtts": str(self._settings.mqtts),
-                "sync_interval": self._settings.sync_interval,
-                "roles": {
-                    watched.role.name: {
-                        "state": str(watched.state),
-                        "pid": watched.pid,
-                        "since": watched.since,
-                        "restarts": watched.restarts,
-                        "last_error": watched.last_error,
-                    }
-                    for watched in self.supervisor.watched
-                },
-            }
-        )
+        try:
+            self._home.write_status(self._status())
+        except OSError as error:  # the disk is full: the roles go on, and so must who starts them
+            log.warning("the status cannot be written: %s", error)
+
+    def _status(self) -> dict[str, Any]:
+        return {
+            "pid": os.getpid(),
+            "started_at": self._started,
+            "http": str(self._settings.http),
+            "mqtts": str(self._settings.mqtts),
+            "sync_interval": self._settings.sync_interval,
+            "roles": {
+                watched.role.name: {
+                    "state": str(watched.state),
+                    "pid": watched.pid,
+                    "since": watched.since,
+                    "restarts": watched.restarts,
+                    "last_error": watched.last_error,
+                }
+                for watched in self.supervisor.watched
+            },
+        }
 
 
 def describe(home: Home) -> dict[str, Any]:

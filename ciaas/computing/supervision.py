@@ -46,6 +46,10 @@ class Role(Protocol):
         """Return True when the started process does its work."""
         ...
 
+    def ailment(self) -> str:
+        """Return why the running process has to be started again, empty while it does well."""
+        ...
+
     def last_words(self) -> str:
         """Return the last line the process wrote to its standard error, empty if none."""
         ...
@@ -61,9 +65,11 @@ class Watched:
     since: float = 0.0
     restarts: int = 0
     last_error: str = ""
+    ailment: str = ""
+    """Why the process was told to end, while it does."""
     wait_s: float = RESTART_WAIT_S_MIN
     due: float = field(default=0.0)
-    """When the next start may come, on the monotonic clock."""
+    """When the next start may come or patience with an end is over, on the monotonic clock."""
 
     @property
     def pid(self) -> int | None:
@@ -89,8 +95,11 @@ class Supervisor:
                 self._ended(watched, watched.process.returncode)
             elif watched.state is RoleState.STARTING and watched.role.ready():
                 self._become(watched, RoleState.RUNNING)
-            elif watched.state is RoleState.RUNNING and time.time() - watched.since > ROLE_STABLE_S:
-                watched.wait_s = RESTART_WAIT_S_MIN
+            elif watched.state is RoleState.RUNNING:
+                self._check(watched)
+            elif watched.state is RoleState.STOPPING and time.monotonic() >= watched.due:
+                assert watched.process is not None
+                watched.process.kill()
 
     @property
     def ready(self) -> bool:
@@ -120,9 +129,21 @@ class Supervisor:
         else:
             self._become(watched, RoleState.STARTING)
 
+    def _check(self, watched: Watched) -> None:
+        if time.time() - watched.since > ROLE_STABLE_S:
+            watched.wait_s = RESTART_WAIT_S_MIN
+        if ailment := watched.role.ailment():
+            assert watched.process is not None
+            log.warning("%s is started again: %s", watched.role.name, ailment)
+            watched.ailment = ailment
+            watched.due = time.monotonic() + STOP_S_MAX
+            watched.process.terminate()
+            self._become(watched, RoleState.STOPPING)
+
     def _ended(self, watched: Watched, code: int) -> None:
         how = f"signal {-code}" if code < 0 else f"exit code {code}"
-        watched.last_error = watched.role.last_words() or f"ended with {how}"
+        watched.last_error = watched.ailment or watched.role.last_words() or f"ended with {how}"
+        watched.ailment = ""
         log.warning("%s ended with %s: %s", watched.role.name, how, watched.last_error)
         if code == EXIT_HOPELESS:
             self._become(watched, RoleState.FAILED)

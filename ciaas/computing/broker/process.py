@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -16,12 +17,14 @@ from ciaas.computing.broker.errors import BrokerEnded, BrokerError, BrokerSlow, 
 from ciaas.computing.broker.executable import find_nats_server
 from ciaas.computing.broker.log import LogReader
 from ciaas.computing.broker.secret import key_in_memory
-from ciaas.limits import BROKER_READY_S
+from ciaas.limits import BROKER_READY_S, BROKER_RESTART_FREE_BYTES
 
 _TICK_S = 0.02
 _ANSWER_S = 0.5
 _READY = b"[INF] Server is ready"
 _FATAL = "[FTL] "
+_NOT_STORED = b"[ERR] JetStream failed to store a msg on stream "
+_NO_ROOM = (b": no space left on device", b": disk quota exceeded")
 _TAIL_BYTES = 16_384
 
 
@@ -55,8 +58,11 @@ class Broker:
         self._lock_fd = lock_fd
         self._executable = executable
         self._process: subprocess.Popen[bytes] | None = None
-        self._starting: LogReader | None = None
-        """Follows the log until the server has said that it is ready, then None."""
+        self._log: LogReader | None = None
+        """Follows the log of the process started last."""
+        self._announced = False
+        """The server has said that it is ready."""
+        self._stopped_storing = False
         self._stderr = configuration.log_file.with_name(configuration.log_file.name + ".stderr")
         self._stderr_start = 0
 
@@ -71,7 +77,8 @@ class Broker:
             raise RuntimeError("start the broker from the main thread: it ends with its starter")
         program = find_nats_server(self._executable)
         self._stop_reading()
-        self._starting = LogReader(self._configuration.log_file)
+        self._log = LogReader(self._configuration.log_file)
+        self._announced = self._stopped_storing = False
         with (
             key_in_memory(self._key_pem) as key,
             # What does not go through the server's own log, such as the trace of a crash.
@@ -96,11 +103,22 @@ class Broker:
         if self._process is None or self._process.poll() is not None:
             self._stop_reading()
             return False
-        if self._starting is not None:
-            if _READY not in self._starting.read():
-                return False
-            self._stop_reading()
-        return self._answers()
+        if not self._announced:
+            self._read_log()
+        return self._announced and self._answers()
+
+    def ailment(self) -> str:
+        """Return why the server has to be started again, empty while it does well.
+
+        A stream whose file could not be written takes nothing any more, also when there is room
+        again: what devices send stays unacknowledged until the next start.
+        """
+        self._read_log()
+        if not self._stopped_storing:
+            return ""
+        if shutil.disk_usage(self._configuration.store_dir).free < BROKER_RESTART_FREE_BYTES:
+            return ""
+        return "it stopped storing when the disk was full, and there is room again"
 
     def wait_ready(self, timeout_s: float = BROKER_READY_S) -> None:
         """Return when the broker is ready.
@@ -150,10 +168,19 @@ class Broker:
             f"the broker did not start: {how}; see {self._configuration.log_file}.stderr"
         )
 
+    def _read_log(self) -> None:
+        if self._log is None:
+            return
+        text = self._log.read()
+        self._announced = self._announced or _READY in text
+        self._stopped_storing = self._stopped_storing or any(
+            _NOT_STORED in line and line.rstrip().endswith(_NO_ROOM) for line in text.splitlines()
+        )
+
     def _stop_reading(self) -> None:
-        if self._starting:
-            self._starting.close()
-            self._starting = None
+        if self._log:
+            self._log.close()
+            self._log = None
 
     def _fatal_line(self) -> str:
         ours = f"[{self._process.pid}] " if self._process else "[]"
