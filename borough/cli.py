@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from borough.bench.limits import PAIRS_MAX
 from borough.commands.adapter import adapter
 from borough.commands.endpoint import endpoint
 from borough.home import Home, HomeError
@@ -64,6 +65,25 @@ def demo(seconds: float | None, json_: bool) -> None:
     from borough.demo.command import demo as run_demo
 
     sys.exit(run_demo(home, settings, seconds, json_))
+
+
+@borough.command()
+@click.argument("name", type=click.Choice(["uplink", "latency", "query"]))
+@click.option("--case", "cases", multiple=True, help="Only this case; may be given several times.")
+@click.option(
+    "--pairs",
+    type=click.IntRange(1, PAIRS_MAX),
+    default=3,
+    show_default=True,
+    help="Measurements of each case, each beside one of its baseline; the median counts.",
+)
+@as_json
+def bench(name: str, cases: tuple[str, ...], pairs: int, json_: bool) -> None:
+    """Measure a platform of its own beside a baseline. Exit code 1 when a bar is not met."""
+    _, settings = _home()
+    from borough.bench.command import bench as run_bench
+
+    sys.exit(run_bench(settings, name, cases, pairs, json_))
 
 
 @borough.command()

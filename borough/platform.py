@@ -21,8 +21,10 @@ _LOOK_S = 0.1
 
 
 @contextmanager
-def platform(home: Home, settings: Settings) -> Iterator[None]:
+def platform(home: Home, settings: Settings, *, quiet: bool = False) -> Iterator[None]:
     """Run ``borough up`` for the length of the block; enter it in the main thread.
+
+    What it says on standard output goes to standard error, or nowhere when ``quiet``.
 
     Raises:
         HomeError: it did not become ready; its own sentence.
@@ -39,7 +41,7 @@ def platform(home: Home, settings: Settings) -> Iterator[None]:
             "BOROUGH_MQTTS": str(settings.mqtts),
         },
         stdin=subprocess.DEVNULL,
-        stdout=sys.stderr,
+        stdout=subprocess.DEVNULL if quiet else sys.stderr,
         stderr=subprocess.PIPE,
         start_new_session=True,
     )

@@ -1,1 +1,1 @@
-"""Benches: each starts a platform of its own, measures it beside a baseline and holds it to bars."""
+"""Benches: each starts its own platform, measures it beside a baseline and holds it to bars."""

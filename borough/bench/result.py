@@ -112,14 +112,12 @@ class Result:
 
     def table(self) -> str:
         """Return the result for a person."""
-        lines = [
-            f"{'case':<16}{'ours':>12}{'baseline':>12}  {'unit':<14}{'ratio':>8}{'bar':>18}  pass"
-        ]
+        lines = [f"{'case':<16}{'ours':>12}{'baseline':>12} {'unit':<10}{'ratio':>7}  bar"]
         for case in self.cases:
             median = case.median
             lines.append(
-                f"{case.name:<16}{median.ours:>12,.1f}{median.baseline:>12,.1f}  {case.unit:<14}"
-                f"{median.ratio:>8.2f}{_bar(case):>18}  {'yes' if case.passed else 'NO'}"
+                f"{case.name:<16}{median.ours:>12,.1f}{median.baseline:>12,.1f} {case.unit:<10}"
+                f"{median.ratio:>7.2f}  {_bar(case)}: {'met' if case.passed else 'NOT MET'}"
             )
         facts = ", ".join(f"{name} {value}" for name, value in self.facts.items())
         pairs = min(len(case.pairs) for case in self.cases)
@@ -130,5 +128,5 @@ class Result:
 def _bar(case: Case) -> str:
     sign = "≥" if case.better == "higher" else "≤"
     if case.above:
-        return f"{case.median.above:.1f} {sign} {case.bar:g} {case.unit}"
-    return f"{sign} {case.bar:g} ×"
+        return f"{case.median.above:.1f} {case.unit} above, {sign} {case.bar:g}"
+    return f"{sign} {case.bar:g}"

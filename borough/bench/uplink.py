@@ -16,7 +16,6 @@ from typing import NamedTuple, Protocol
 
 from borough.bench.limits import SETTLE_S_MAX, WAITING_BYTES_MAX
 from borough.bench.load.traffic import (
-    CLASS,
     FIRST_OUT_OF_RANGE,
     POINTS,
     RANGE,
@@ -26,7 +25,7 @@ from borough.bench.load.traffic import (
 )
 from borough.bench.result import Case, Pair, Result
 from borough.bench.rig.child import BenchError, Child, child
-from borough.bench.rig.enrolment import AUTHORITY_FILE, enrol
+from borough.bench.rig.devices import fleet
 from borough.bench.rig.installation import Installation, place, running
 from borough.home import Home
 from borough.roles.watch import free_port
@@ -166,27 +165,12 @@ def _sides(
 ) -> Iterator[tuple[Ours, AckOnly | None]]:
     """Start the platform and, if asked for, the baseline, each with its connected devices."""
     with place(settings) as where, running(where) as installation:
-        identities = where.folder / "identities"
-        project = where.settings.project
-        devices = enrol(installation.client, project, plan.devices, identities)
-        installation.client.call("PATCH", f"/metadata/class:{CLASS}", {"range": RANGE})
+        devices = fleet(installation, plan.devices)
         say(f"{plan.devices} devices enrolled")
-
-        def spec(mqtts: Listen) -> str:
-            return json.dumps(
-                {
-                    "host": mqtts.host,
-                    "port": mqtts.port,
-                    "authority": str(identities / AUTHORITY_FILE),
-                    "identities": str(identities),
-                    "devices": devices,
-                }
-            )
-
-        with child("borough.bench.load.generator", spec(where.settings.mqtts)) as load:
+        with child("borough.bench.load.generator", devices.spec()) as load:
             load.hear()
             ours = Ours(installation, load)
-            _check_verdicts(ours, installation, devices[0])
+            _check_verdicts(ours, installation, devices.uuids[0])
             if not with_baseline:
                 yield ours, None
                 return
@@ -198,11 +182,13 @@ def _sides(
                 "host": mqtts.host,
                 "port": mqtts.port,
                 "sync_interval": settings.sync_interval,
-                "devices": devices,
+                "devices": devices.uuids,
             }
-            with child("borough.bench.baseline.acknowledger", json.dumps(consumer_spec)) as consumer:
+            with child(
+                "borough.bench.baseline.acknowledger", json.dumps(consumer_spec)
+            ) as consumer:
                 consumer.hear()
-                with child("borough.bench.load.generator", spec(mqtts)) as other_load:
+                with child("borough.bench.load.generator", devices.spec(mqtts)) as other_load:
                     other_load.hear()
                     yield ours, AckOnly(consumer, other_load)
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import subprocess
 import sys
 import threading
@@ -120,6 +119,7 @@ async def _serve(home: Home, settings: Settings, keys: KeyRing, known: frozenset
     answer({"ready": True})
     while await asyncio.to_thread(sys.stdin.readline):
         answer({"acknowledged": consumer.acknowledged, "waiting": consumer.reader.pending})
+    await asyncio.to_thread(consumer.reader.stop)
     await callout.stop()
     await control.close()
 
@@ -153,8 +153,6 @@ def main() -> None:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-    sys.stdout.flush()
-    os._exit(0)  # the reader's threads have no end of their own
 
 
 if __name__ == "__main__":

@@ -133,7 +133,8 @@ class _Singles:
 
     def take(self, count: int, first_id: int) -> bytes:
         """Return the next packets."""
-        packets, pieces, turn = self._packets, [], self._next
+        packets, turn = self._packets, self._next
+        pieces: list[bytes] = []
         for number in range(first_id, first_id + count):
             if turn % SINGLE_POINTS == 0:
                 self._time = self._clock.next()
@@ -159,7 +160,7 @@ class _Transactions:
 
     def take(self, count: int, first_id: int) -> bytes:
         """Return the next packets."""
-        made = []
+        made: list[bytes] = []
         for number in range(first_id, first_id + count):
             head, pieces = self._packets[self._next]
             packet_id = PACKET_IDS[number if number <= IDS else number - IDS]

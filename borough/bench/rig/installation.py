@@ -67,9 +67,7 @@ class Installation:
         before = time.monotonic()
         status: Mapping[str, Any] = self.client.call("GET", "/status")
         at = (before + time.monotonic()) / 2
-        return Counts(
-            at, status["samples"], status["repeats"], status["aside"], status["backlog"]
-        )
+        return Counts(at, status["samples"], status["repeats"], status["aside"], status["backlog"])
 
 
 @contextmanager
@@ -79,6 +77,8 @@ def running(where: Place) -> Iterator[Installation]:
     Raises:
         HomeError: it did not become ready.
     """
-    with platform(where.home, where.settings):
-        with local_client(where.home, where.settings) as client:
-            yield Installation(where, client)
+    with (
+        platform(where.home, where.settings, quiet=True),
+        local_client(where.home, where.settings) as client,
+    ):
+        yield Installation(where, client)
