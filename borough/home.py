@@ -53,6 +53,11 @@ class Home:
         return self.path / "audit"
 
     @property
+    def reserve(self) -> Path:
+        """Nothing but room on the disk, kept for the record."""
+        return self.path / "record.reserve"
+
+    @property
     def authority(self) -> Path:
         """Directory of the certificate authority."""
         return self.path / "authority"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -59,7 +60,7 @@ class Attendance:
         entry = {
             "kind": "presence", "who": uuid, "online": online, "since": at_ms, "reason": reason
         }  # fmt: skip
-        asyncio.get_running_loop().run_in_executor(None, self.record.append, entry)
+        asyncio.get_running_loop().run_in_executor(None, note, self.record, entry)
 
     def disconnect(self, uuid: EndpointId) -> None:
         """End the device's connection; returns at once."""
@@ -88,6 +89,14 @@ class Claims:
 
     def offline(self, uuid: EndpointId, at_ms: int) -> None:
         """Told at each ``@offline``; the broker has told of the disconnection itself."""
+
+
+def note(record: Record, entry: Mapping[str, Any]) -> None:
+    """Record what nobody waits for; what the disk does not take is told to the log instead."""
+    try:
+        record.append(entry)
+    except OSError as error:
+        log.error("not recorded (%s): %s", error, entry)
 
 
 def _report(done: Future[int]) -> None:

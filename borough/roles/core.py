@@ -18,11 +18,12 @@ import numpy as np
 
 from borough.clock import MachineClock
 from borough.home import Home, HomeError
-from borough.roles.attendance import Attendance, Claims
+from borough.roles.attendance import Attendance, Claims, note
 from borough.roles.documents import DocumentDoor
 from borough.roles.gate import DeviceGate
 from borough.roles.guard import die, guard_loop
 from borough.roles.http import serving
+from borough.roles.reserve import ReservedRecord
 from borough.roles.rights_feed import RightsFeed, enrol_local
 from borough.settings import Settings
 from borough.wiring import dialler, open_keys, read_bus
@@ -64,6 +65,7 @@ log = logging.getLogger(__name__)
 
 PLATFORM_CLIENT = "borough-core"
 _CONNECT_EACH_S = 0.1
+_RESERVE_EACH_S = 2.0
 _RETAINED = Permissions(publish=("@online.>",), subscribe=())
 
 
@@ -78,7 +80,9 @@ class Core:
         now_ms = self._clock.now_ms
         self._history = open_history(home.history, clock=self._clock)  # its lock fences others
         self._registry = open_registry(home.registry, clock=self._clock)
-        self._record = RecordFile(home.audit, now_ms)
+        self._record_file = RecordFile(home.audit, now_ms)
+        self._record = ReservedRecord(self._record_file, home.reserve)
+        self._record.refill()
         self._authority = Authority.open(home.authority, self._keys.ca_passphrase, now_ms)
         self._catalogue = Catalogue(self._registry.resources)
         self._rights = RightsFeed(self._registry)
@@ -190,8 +194,9 @@ class Core:
             await stack.enter_async_context(self._taking_part())
             following = asyncio.create_task(self._follow_refusals())
             watching = asyncio.create_task(guard_loop())
-            stack.callback(following.cancel)
-            stack.callback(watching.cancel)
+            refilling = asyncio.create_task(self._keep_reserve())
+            for task in (following, watching, refilling):
+                stack.callback(task.cancel)
             self._awaited = None
             log.info("ready")
             await stopping.wait()
@@ -270,7 +275,7 @@ class Core:
 
     async def _close(self) -> None:
         self._history.close()
-        self._record.close()
+        self._record_file.close()
         self._registry.close()
 
     # -- what the parts tell
@@ -311,7 +316,12 @@ class Core:
             "count": refusal.count,
             "since": refusal.at,
         }
-        self._loop.run_in_executor(None, self._record.append, entry)
+        self._loop.run_in_executor(None, note, self._record, entry)
+
+    async def _keep_reserve(self) -> None:
+        while True:
+            await asyncio.sleep(_RESERVE_EACH_S)
+            await asyncio.to_thread(self._record.refill)
 
     async def _follow_refusals(self) -> None:
         async for batch in self._refusal_log.follow():

@@ -59,7 +59,8 @@ class Broker:
         self._executable = executable
         self._process: subprocess.Popen[bytes] | None = None
         self._log: LogReader | None = None
-        """Follows the log of the process started last."""
+        """Follows the log of the process started last, while someone asks how it does."""
+        self._read_to = 0
         self._announced = False
         """The server has said that it is ready."""
         self._stopped_storing = False
@@ -105,6 +106,8 @@ class Broker:
             return False
         if not self._announced:
             self._read_log()
+            if self._announced:
+                self._stop_reading()
         return self._announced and self._answers()
 
     def ailment(self) -> str:
@@ -170,7 +173,7 @@ class Broker:
 
     def _read_log(self) -> None:
         if self._log is None:
-            return
+            self._log = LogReader(self._configuration.log_file, self._read_to)
         text = self._log.read()
         self._announced = self._announced or _READY in text
         self._stopped_storing = self._stopped_storing or any(
@@ -179,6 +182,7 @@ class Broker:
 
     def _stop_reading(self) -> None:
         if self._log:
+            self._read_to = self._log.offset
             self._log.close()
             self._log = None
 
