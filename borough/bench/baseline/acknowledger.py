@@ -19,7 +19,6 @@ from typing import Any
 from borough.bench.load.generator import answer
 from borough.clock import MachineClock
 from borough.home import Home, Lock
-from borough.roles.core import PLATFORM_CLIENT
 from borough.roles.up import open_authority, prepare_broker
 from borough.settings import Listen, Settings
 from borough.wiring import dialler, open_keys, read_bus
@@ -34,6 +33,8 @@ from ciaas.kernel.address import EndpointId
 from ciaas.ports import StreamId
 from security.encryption.keyring import KeyRing, Role
 
+_PLATFORM_CLIENT = "borough-core"
+"""Common name of what `Authority.issue_platform` issues for core."""
 _ATTACH_S = 10.0
 _STOP_S = 5.0
 
@@ -99,7 +100,7 @@ async def _serve(home: Home, settings: Settings, keys: KeyRing, known: frozenset
         Issuer(keys.seed(Role.ISSUER)),
         _Listed(known),
         MachineClock(),
-        platform={PLATFORM_CLIENT: Permissions((), ())},
+        platform={_PLATFORM_CLIENT: Permissions((), ())},
         on_refusal=_say,
     )
     await callout.start(bus.url, keys.seed(Role.AUTH))
@@ -110,7 +111,7 @@ async def _serve(home: Home, settings: Settings, keys: KeyRing, known: frozenset
         issued.certificate_pem,
         authority.decrypt_key(issued.private_key_pem),
     )
-    await warm_up(broker.Listen(*settings.mqtts), PLATFORM_CLIENT, tls)
+    await warm_up(broker.Listen(*settings.mqtts), _PLATFORM_CLIENT, tls)
     control = await connect(bus.url, keys.seed(Role.CORE), role="core")
     await ensure_ingest(control)
     consumer = Acknowledger(home, keys)

@@ -45,7 +45,7 @@ class Device:
         self.sent = self.acked = 0
         self._identity, self._broker = identity, broker
         self._next_id = self._awaited_id = 1
-        self._out = b""
+        self._out = bytearray()
         self._in = b""
 
     @property
@@ -104,7 +104,7 @@ class Device:
         """
         try:
             while self._out:
-                self._out = self._out[self._socket.send(self._out) :]
+                del self._out[: self._socket.send(self._out)]
         except (ssl.SSLWantWriteError, ssl.SSLWantReadError):
             return
         except OSError as error:

@@ -55,9 +55,11 @@ class Child:
                 if not selector.select(max(0.0, deadline - time.monotonic())):
                     raise BenchError(f"{self._name} said nothing for {ANSWER_S_MAX:g} s")
                 chunk = os.read(self._output.fileno(), LINE_BYTES_MAX)
-                if not chunk or len(self._heard) > LINE_BYTES_MAX:
+                if not chunk:
                     raise BenchError(f"{self._name} has ended; its last words stand above")
                 self._heard += chunk
+                if len(self._heard) > LINE_BYTES_MAX:
+                    raise BenchError(f"{self._name} said a line longer than {LINE_BYTES_MAX} bytes")
         line, _, self._heard = self._heard.partition(b"\n")
         said: Mapping[str, Any] = json.loads(line)
         if "error" in said:
