@@ -5,7 +5,7 @@ Every protocol has a contract suite in ``tests/contract`` that runs on each of i
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, NamedTuple, Protocol
@@ -277,9 +277,15 @@ class RegistryStore(Protocol):
         """Return the overlay stored at exactly this scope, empty when there is none."""
         ...
 
-    def change_overlay(self, scope: str, merge: Mapping[str, Any]) -> Mapping[str, Any]:
+    def change_overlay(
+        self,
+        scope: str,
+        merge: Mapping[str, Any],
+        check: Callable[[Mapping[str, Any]], object] | None = None,
+    ) -> Mapping[str, Any]:
         """Merge keys into a scope's overlay (RFC 7396: None removes a key); returns the result.
 
+        ``check`` is shown the result before it is stored; what it raises undoes the change.
         Raises Missing when the scope lies in an unknown or deleted endpoint.
         """
         ...
@@ -346,7 +352,8 @@ class Commit:
 
     number: int
     frame: Frame
-    """The rows stored: repeats dropped, revisions filled."""
+    """The rows stored, ordered by point, time and revision; empty when nothing new was in the
+    batch, which then took no number."""
     repeats: int
     """Rows dropped because point, time and value were already stored."""
     recorded_at: int
@@ -381,7 +388,7 @@ class Series:
 
     ``num`` is NaN where there is no number. For resampled series ``kind``, ``txt`` and ``verdict``
     are those of a computed number: NUMBER, None and the worst verdict of the bucket. MODE, FIRST
-    and LAST keep text.
+    and LAST keep text, and so does DISTINCT, which gives a row for each value of a bucket.
     """
 
     point: Uint32s
@@ -405,6 +412,14 @@ class KeyReused(HistoryError):
 
 class DiskFull(HistoryError):
     """Nothing was stored: the disk has no space left. The same call may succeed later."""
+
+
+class AnswerTooLarge(HistoryError):
+    """The answer would pass a bound; the message says which, so ask for less."""
+
+
+class Interrupted(HistoryError):
+    """The store failed in this call and is opened again by the next one: repeat the call."""
 
 
 class HistoryStore(Protocol):

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.dataset  # DuckDB imports it at the first batch: 0.3 s that no device should wait
 from numpy.typing import NDArray
 
 from ciaas.kernel.sample import DTYPES, Frame, Texts

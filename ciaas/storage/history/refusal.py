@@ -3,14 +3,14 @@
 ::
 
     HistoryError (ciaas.ports)
-    ├── KeyReused
-    ├── DiskFull
+    ├── KeyReused        (ciaas.ports)
+    ├── DiskFull         (ciaas.ports)
+    ├── Interrupted      (ciaas.ports) the store had to be opened again; repeat the call
+    ├── AnswerTooLarge   (ciaas.ports) ask for less
     ├── HistoryBusy      another process has the file
     ├── SchemaTooOld     migrate it
     ├── SchemaTooNew     a newer version wrote it
-    ├── NoHistory        the file is something else, or damaged
-    ├── Interrupted      the store had to be opened again; repeat the call
-    └── AnswerTooLarge   ask for less
+    └── NoHistory        the file is something else, or damaged
 """
 
 from __future__ import annotations
@@ -20,7 +20,19 @@ from pathlib import Path
 
 import duckdb
 
-from ciaas.ports import DiskFull, HistoryError
+from ciaas.ports import AnswerTooLarge, DiskFull, HistoryError, Interrupted
+
+__all__ = [
+    "AnswerTooLarge",
+    "HistoryBusy",
+    "Interrupted",
+    "NoHistory",
+    "SchemaTooNew",
+    "SchemaTooOld",
+    "is_fatal",
+    "refusal",
+    "refusal_to_open",
+]
 
 
 class HistoryBusy(HistoryError):
@@ -37,14 +49,6 @@ class SchemaTooNew(HistoryError):
 
 class NoHistory(HistoryError):
     """The file is no history store, or it is damaged."""
-
-
-class Interrupted(HistoryError):
-    """The database failed in this call and is opened again by the next one."""
-
-
-class AnswerTooLarge(HistoryError):
-    """The answer would pass a bound; the message says which."""
 
 
 _NO_SPACE = re.compile(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from string import Template
 from typing import Any
@@ -22,7 +24,7 @@ from ciaas.storage.history.segments.layout import Layout
 _ROWS = Template(
     """
     SELECT point_id, observed_at, revision, commit_no, kind, num, txt, verdict, reason
-    FROM $tables WHERE $points AND $times $newest
+    FROM $tables WHERE $points AND $times
     """
 )
 _COLUMNS = "point_id, observed_at, revision, commit_no, kind, num, txt, verdict, reason"
@@ -30,6 +32,7 @@ _NEWEST = """
     QUALIFY row_number() OVER (
         PARTITION BY point_id, observed_at ORDER BY revision DESC, commit_no DESC) = 1
 """
+_REVISED = Template("FROM ($rows) SELECT 1 WHERE revision > 0 LIMIT 1")
 _OF_ONE = Template("$rows ORDER BY observed_at, revision, commit_no LIMIT $rows_max")
 _OF_MANY = Template(
     """
@@ -60,20 +63,20 @@ def series(cursor: Cursor, layout: Layout, span: Span, rows_max: int) -> Series:
     if not len(points) or not tables.numbers or span.limit < 1:
         return _answer(_nothing(), points, span.limit)
     rows = _ROWS.substitute(
-        tables=tables.union(_COLUMNS),
-        points=_points(points),
-        times=_times(span),
-        newest=_NEWEST if tables.revised and not span.all_revisions else "",
+        tables=tables.union(_COLUMNS), points=_points(points), times=_times(span)
     )
     # One row more than asked for tells that there are more, for each point.
     each_max, all_max = span.limit + 1, rows_max + len(points) + 1
-    if plan is not None:
-        query = plan.query(rows, len(points) == 1, each_max, all_max)
-    elif len(points) == 1:
-        query = _OF_ONE.substitute(rows=rows, rows_max=min(each_max, all_max))
-    else:
-        query = _OF_MANY.substitute(rows=rows, rows_max=each_max, answer_max=all_max)
-    columns = _fetch(cursor, query, points)
+    with _asking(cursor, points):
+        if tables.revised and not span.all_revisions and _has_revisions(cursor, rows):
+            rows += _NEWEST
+        if plan is not None:
+            query = plan.query(rows, len(points) == 1, each_max, all_max)
+        elif len(points) == 1:
+            query = _OF_ONE.substitute(rows=rows, rows_max=min(each_max, all_max))
+        else:
+            query = _OF_MANY.substitute(rows=rows, rows_max=each_max, answer_max=all_max)
+        columns = _fetch(cursor, query)
     if plan is not None:
         columns = plan.fill(columns, span, all_max)
     answer = _answer(columns, points, span.limit)
@@ -119,12 +122,26 @@ def _times(span: Span) -> str:
     return " AND ".join(parts)
 
 
-def _fetch(cursor: Cursor, query: str, points: Uint32s) -> dict[str, NDArray[Any]]:
+@contextmanager
+def _asking(cursor: Cursor, points: Uint32s) -> Iterator[None]:
+    """Make the points a table for the queries of a block, when they are too many to write out."""
+    if len(points) <= _INLINE_MAX:
+        yield
+        return
     cursor.register("asked", pa.table({"id": pa.array(points)}))
     try:
-        fetched = cursor.execute(query).fetchnumpy()
+        yield
     finally:
         cursor.unregister("asked")
+
+
+def _has_revisions(cursor: Cursor, rows: str) -> bool:
+    """Tell whether choosing the newest revision is needed: 0.6 ms that mostly save ten."""
+    return bool(cursor.execute(_REVISED.substitute(rows=rows)).fetchall())
+
+
+def _fetch(cursor: Cursor, query: str) -> dict[str, NDArray[Any]]:
+    fetched = cursor.execute(query).fetchnumpy()
     return {
         field: plain(fetched[stored], field) for field, stored in zip(_FIELDS, _STORED, strict=True)
     }

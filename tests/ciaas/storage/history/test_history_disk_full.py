@@ -44,7 +44,7 @@ def summary(history, seen):
 
 path, bounds, seen = Path(sys.argv[1]), Bounds(segment_rows=3000), {"refused": 0, "batches": 0}
 with open_history(path, clock=Clock(), bounds=bounds) as history:
-    room(1_000_000)
+    room(3_000_000)
     while not seen["refused"]:
         try:
             history.record(*batch(seen["batches"]))

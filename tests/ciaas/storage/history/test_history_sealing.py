@@ -13,6 +13,7 @@ import pytest
 from ciaas.kernel.sample import Frame
 from ciaas.ports import HistoryError, Span
 from ciaas.storage.history import Bounds, DuckHistory, Interrupted, open_history
+from ciaas.storage.history.segments import sealing
 
 Reopen = Callable[..., DuckHistory]
 Numbers = Callable[..., Frame]
@@ -123,6 +124,55 @@ def test_a_history_in_memory_says_that_it_is_lost(numbers: Numbers) -> None:
         history._database.poisoned = True
         with pytest.raises(HistoryError, match="in memory"):
             history.record(numbers([1], [2]))
+
+
+def test_a_checkpoint_waits_for_a_change_in_hand(
+    reopened: Reopen, numbers: Numbers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A transaction that makes a table forbids a checkpoint; after some tries it waits for its end."""
+    history = reopened()
+    history.record(numbers([1], [1]))
+    history.seal()
+    monkeypatch.setattr(sealing, "HISTORY_CHECKPOINT_TRIES", 2)
+    checkpoint = threading.Thread(target=history._sealer._checkpoint)
+    with history._database.lend() as cursor:
+        cursor.execute("BEGIN")
+        cursor.execute("CREATE TABLE in_hand (a INTEGER)")
+        checkpoint.start()
+        checkpoint.join(0.2)
+        assert checkpoint.is_alive()
+        cursor.execute("ROLLBACK")
+    checkpoint.join()
+    assert history.record(numbers([1], [2])).number == 2
+
+
+def test_sealing_that_failed_is_tried_again(
+    reopened: Reopen,
+    numbers: Numbers,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(sealing, "HISTORY_SEAL_RETRY_S", 0.01)
+    history = reopened(segment_rows=4)
+    history.seal()
+    with history._database.lend() as cursor:
+        cursor.execute("ALTER TABLE segment RENAME TO hidden")
+    for at in range(10):
+        history.record(numbers([1], [at]))
+    until(lambda: "tried again later" in caplog.text)
+    assert not history._tables.layout.segments
+
+    with history._database.lend() as cursor:
+        cursor.execute("ALTER TABLE hidden RENAME TO segment")
+    until(lambda: len(history._tables.layout.segments) > 0)
+    assert history.series(Span(np.array([1]), None, None, 99)).observed.tolist() == [*range(10)]
+
+
+def until(reached: Callable[[], bool]) -> None:
+    """Wait for what another thread is about to do; the test's own timeout ends it if not."""
+    pause = threading.Event()
+    while not reached():
+        pause.wait(0.005)
 
 
 def test_closing_breaks_a_long_sort_off(path: Path, numbers: Numbers) -> None:
