@@ -129,7 +129,7 @@ def test_a_history_in_memory_says_that_it_is_lost(numbers: Numbers) -> None:
 def test_a_checkpoint_waits_for_a_change_in_hand(
     reopened: Reopen, numbers: Numbers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A transaction that makes a table forbids a checkpoint; after some tries it waits for its end."""
+    """A transaction that makes a table forbids a checkpoint; after some tries it waits."""
     history = reopened()
     history.record(numbers([1], [1]))
     history.seal()
