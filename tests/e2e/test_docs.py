@@ -1,0 +1,120 @@
+"""A reader who does what the pages say sees what they show: each block is run, in order."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.e2e.conftest import Desk
+from tests.e2e.gateway import gateway
+from tests.e2e.intruder import intrude
+from tests.e2e.pages import Block, assert_like, blocks
+
+pytestmark = pytest.mark.slow
+
+_MARK = "-- block {} --"
+_LATE_S = 20.0
+"""How long something may take on a busy machine that the platform does by itself."""
+
+
+@pytest.fixture
+def api(desk: Desk) -> Iterator[httpx.Client]:
+    token = desk.run("./run token --admin").strip()
+    with httpx.Client(
+        base_url=f"http://{desk.settings.http}/api/v1",
+        headers={"Authorization": f"Bearer {token}"},
+        timeout=30.0,
+    ) as client:
+        yield client
+
+
+def test_the_tutorial_for_developers(desk: Desk) -> None:
+    page = blocks("tutorial-developer.md")
+    assert [block.text for block in page if not block.language] == ["./run up\n"]
+    read_along(desk, page)
+
+
+def test_how_to_connect_modbus_devices(desk: Desk) -> None:
+    page = blocks("howto-connect-modbus.md")
+    with gateway() as port:
+        document = page[0].text.replace("10.20.0.17", "127.0.0.1")
+        (desk.folder / "pumps.yaml").write_text(document.replace("port: 502", f"port: {port}"))
+        read_along(desk, page[1:])
+
+
+def test_how_to_enrol_a_device(desk: Desk) -> None:
+    page = blocks("howto-enrol-device.md")
+    port = f'connect("localhost", {desk.settings.mqtts.port})'
+    read_along(
+        desk,
+        [
+            block._replace(text=block.text.replace('connect("localhost", 8883)', port))
+            for block in page
+            if block.language != "toml"
+        ],
+    )
+
+
+def test_what_auditors_are_told(desk: Desk, api: httpx.Client) -> None:
+    device = intrude(api, desk.settings.mqtts, desk.folder)
+    until(lambda: api.get("/quarantine", params={"endpoint": device}).json())
+    refusal = until(lambda: recorded(desk, kind="refusal", who=device))
+    page = blocks("auditor.md")
+    [shown] = [json.loads(b.text) for b in page if '"kind": "refusal"' in b.text]
+    assert_like(shown, refusal)
+    for online in (True, False):
+        until(lambda online=online: recorded(desk, kind="presence", who=device, online=online))
+    read_along(desk, page)
+
+
+def read_along(desk: Desk, page: Sequence[Block]) -> None:
+    """Do what a page says in one shell, and hold each answer against the one it shows."""
+    script = []
+    for number, block in enumerate(page):
+        if block.language not in ("shell", "python"):
+            continue
+        script.append(f"echo '{_MARK.format(number)}'")
+        if block.language == "shell":
+            script += [block.text, "echo"]
+        else:
+            (desk.folder / f"block{number}.py").write_text(block.text)
+            # What a page's Python takes from the shell, the reader was told to export.
+            names = set(re.findall(r"os\.environ\['?\"?(\w+)", block.text))
+            script += [f"export {name}" for name in sorted(names)]
+            script.append(f"python3 block{number}.py")
+    printed = re.split(r"^-- block (\d+) --\n", desk.run("\n".join(script)), flags=re.MULTILINE)
+    said = {int(n): text.strip() for n, text in zip(printed[1::2], printed[2::2], strict=True)}
+    assert said, "the page has nothing to run"
+    for number, block in enumerate(page[1:], 1):
+        if number - 1 not in said:
+            continue
+        if block.language == "json":
+            assert_like(json.loads(block.text), json.loads(said[number - 1]), f"block {number}")
+        elif block.language == "text":
+            assert said[number - 1] == block.text.strip()
+
+
+def recorded(desk: Desk, **wanted: object) -> Mapping[str, Any] | None:
+    """Return the first line of the record with these values."""
+    for path in sorted((desk.home / "audit").iterdir()):
+        for line in path.read_text().splitlines():
+            entry: dict[str, Any] = json.loads(line)
+            if wanted.items() <= entry.items():
+                return entry
+    return None
+
+
+def until(asked: Callable[[], Any]) -> Any:
+    """Return the first true answer."""
+    pause = threading.Event()
+    for _ in range(int(_LATE_S / 0.1)):
+        if answer := asked():
+            return answer
+        pause.wait(0.1)
+    raise AssertionError(f"it did not come within {_LATE_S:g} s")

@@ -1,0 +1,165 @@
+"""The reference pages name every route, setting, level, scope and reason of the code, and no other."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, cast
+
+import pytest
+from pydantic_core import PydanticUndefined
+
+from borough.home import Home
+from borough.settings import Settings, default_home
+from ciaas.interoperability.judge import PRECEDENCE, VERDICTS
+from ciaas.kernel.decode import Why
+from ciaas.kernel.sample import Reason
+from ciaas.kernel.wire import Verb
+from ciaas.ports import Resample
+from cpaas import limits
+from cpaas.access.app import PREFIX, create_app
+from cpaas.access.city import City
+from security.aaa.levels import Level
+from security.aaa.tokens import Scope
+from tests.e2e.pages import DOCS, blocks
+
+
+def _page(name: str) -> str:
+    return (DOCS / name).read_text(encoding="utf-8")
+
+
+def _first_cells(text: str) -> list[str]:
+    return re.findall(r"^\| ([^|]*) \|", text, re.MULTILINE)
+
+
+def _section(page: str, title: str) -> str:
+    return page.partition(f"## {title}\n")[2].partition("\n## ")[0]
+
+
+def test_the_api_page_has_every_route_and_no_other() -> None:
+    # Routes are known before there is a city behind them; none is asked here.
+    app = create_app(cast(City, _Nothing()))
+    real = {
+        f"{verb.upper()} {path.removeprefix(PREFIX)}"
+        for path, verbs in app.openapi()["paths"].items()
+        for verb in verbs
+    }
+    cells = "\n".join(_first_cells(_section(_page("api.md"), "Routes")))
+    assert set(re.findall(r"`([A-Z]+ /[^`]*)`", cells)) == real
+
+
+def test_the_api_page_has_every_scope_and_level_in_order() -> None:
+    tables = _section(_page("api.md"), "Signing in")
+    named = [cell.strip("`") for cell in _first_cells(tables) if cell.startswith("`")]
+    assert named == [*(scope.value for scope in Scope), *Level.__members__]
+
+
+@pytest.mark.parametrize(
+    "bound",
+    [
+        f"up to {limits.OBSERVATIONS_MAX:,}",
+        f"1 to {limits.HISTORY_ROWS_MAX}, default {limits.HISTORY_ROWS_DEFAULT}",
+        f"above {limits.BODY_BYTES_MAX // 10**6} MB",
+        f"more than {limits.SUBTREE_POINTS_MAX:,} points",
+    ],
+)
+def test_the_bounds_on_the_api_page_are_those_of_the_code(bound: str) -> None:
+    assert bound in _page("api.md")
+
+
+def test_the_words_of_resampling_are_on_the_api_page() -> None:
+    history = _section(_page("api.md"), "History")
+    words = re.findall(r"[A-Z]{3,}", (Resample.__doc__ or "") + "COUNT NONE NULL LINEAR")
+    assert words
+    for word in words:
+        assert word in history
+
+
+def test_the_settings_page_has_every_setting_with_its_default() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| ([^|]*) \|", _page("settings.md"), re.MULTILINE)
+    defaults = {name: field.default for name, field in Settings.model_fields.items()}
+    assert [name for name, _ in rows] == list(defaults)
+    for name, shown in rows:
+        if defaults[name] is PydanticUndefined:
+            assert name == "home"
+            assert str(default_home()).endswith(shown.rpartition("`~/")[2].strip("`"))
+        else:
+            assert shown == f"`{_as_written(defaults[name])}`", name
+
+
+def test_the_example_of_the_settings_page_is_read(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [toml] = [block.text for block in blocks("settings.md") if block.language == "toml"]
+    (tmp_path / "borough.toml").write_text(toml)
+    for name in Settings.model_fields:
+        monkeypatch.delenv(f"BOROUGH_{name.upper()}", raising=False)
+    monkeypatch.setenv("BOROUGH_HOME", str(tmp_path))
+    monkeypatch.setenv("BOROUGH_CERTIFICATE_NAMES", '["devices.city.example"]')
+    settings = Settings()
+    assert str(settings.mqtts) == "0.0.0.0:8883"
+    assert settings.sync_interval == "always"
+    assert settings.certificate_names == ("devices.city.example",)
+
+
+def test_the_settings_page_names_what_lies_in_the_home(tmp_path: Any) -> None:
+    home = Home(tmp_path)
+    cells = " ".join(_first_cells(_section(_page("settings.md"), "What lies in the home")))
+    for part in (
+        home.keys, home.registry, home.history, home.audit, home.authority, home.broker,
+        home.run, home.logs, home.spool,
+    ):  # fmt: skip
+        assert f"`{part.name}" in cells
+
+
+def test_the_auditors_page_has_every_reason_for_setting_aside() -> None:
+    cells = _first_cells(_section(_page("auditor.md"), "What was set aside"))
+    assert {cell.strip("`") for cell in cells if cell.startswith("`")} == set(Why) | {"internal"}
+
+
+def test_the_cloudio_page_has_every_verb() -> None:
+    cells = _first_cells(_section(_page("cloudio.md"), "Topics"))
+    assert {cell.strip("`").partition("/")[0] for cell in cells if cell.startswith("`")} == set(
+        Verb
+    )
+
+
+def test_the_modbus_page_has_every_reason_with_its_verdict_the_strongest_first() -> None:
+    section = _section(_page("howto-connect-modbus.md"), "What the verdicts mean")
+    named = re.findall(r"^\| `([a-z-]+)` \| (\w+) \|", section, re.MULTILINE)
+    assert named == [
+        (reason.name.lower().replace("_", "-"), VERDICTS[reason].name.lower())
+        for reason in reversed(PRECEDENCE)
+        if reason is not Reason.NONE
+    ]
+
+
+def test_every_link_between_pages_leads_somewhere() -> None:
+    pages = [DOCS.parent / "README.md", *DOCS.rglob("*.md")]
+    for page in pages:
+        for target in re.findall(r"\]\(([^)#][^)]*)\)", page.read_text(encoding="utf-8")):
+            path, _, anchor = target.partition("#")
+            found = (page.parent / path).resolve()
+            assert found.exists(), f"{page.name}: {target}"
+            if anchor:
+                titles = re.findall(r"^#+ (.*)$", found.read_text(encoding="utf-8"), re.MULTILINE)
+                assert anchor in {_anchor(title) for title in titles}, f"{page.name}: {target}"
+
+
+class _Nothing:
+    """Stands for the city while only the list of routes is read."""
+
+    record = None
+
+
+def _as_written(value: object) -> str:
+    return (
+        "[]"
+        if value == ()
+        else f"{value:g}"
+        if isinstance(value, float) and value < 1e5
+        else str(value)
+    )
+
+
+def _anchor(title: str) -> str:
+    return re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
