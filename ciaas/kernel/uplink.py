@@ -22,9 +22,11 @@ from ciaas.ports import (
     Aside,
     Batch,
     Commit,
+    Conflict,
     DiskFull,
     HistoryStore,
     Message,
+    Missing,
     Receipt,
     RegistryError,
     Source,
@@ -37,6 +39,7 @@ _T = TypeVar("_T")
 _PURGE_EACH_S = 1.0
 _DISK_FULL_WAIT_S = 1.0
 _IDLE_S = 0.5
+_HELD_BACK = "the disk of the home is full and nothing was recorded; make room, then try again"
 
 
 class Busy(Exception):
@@ -132,7 +135,10 @@ class Uplink:
 
         Raises:
             Busy: APP_WRITES_WAITING writes wait already.
+            DiskFull: the uplink is held back; waiting would be for as long as that takes.
         """
+        if self.disk_full:
+            raise DiskFull(_HELD_BACK)
         done: Future[Commit] = Future()
         try:
             self._writes.put_nowait(_Write(frame, receipt, done))
@@ -239,6 +245,7 @@ class Uplink:
                 if not self.disk_full:
                     log.error("the uplink is held back, nothing is lost: %s", error)
                 self.disk_full = True
+                self._refuse_writes()
                 if self._stopping.wait(_DISK_FULL_WAIT_S):
                     raise _Stopped from error
             else:
@@ -246,6 +253,14 @@ class Uplink:
                     log.warning("there is room again, the uplink goes on")
                 self.disk_full = False
                 return done
+
+    def _refuse_writes(self) -> None:
+        """Tell the apps that wait: they can try again, and a broker keeps nothing for them."""
+        while True:
+            try:
+                self._writes.get_nowait().done.set_exception(DiskFull(_HELD_BACK))
+            except Empty:
+                return
 
     def _announce(self, commit: Commit) -> None:
         if len(commit.frame):
@@ -255,17 +270,17 @@ class Uplink:
         """Decode a batch; a message that the decoder trips over is set aside alone."""
         try:
             return self.decode(messages)
-        except RegistryError:
-            raise  # the registry is full or busy: no fault of the messages
-        except Exception:  # a fault of ours must not stop the city: find the message and go on
+        except Exception as error:  # a fault of ours must not stop the city: find it and go on
+            if _is_outage(error):
+                raise
             log.exception("the decoder failed on a batch of %d messages", len(messages))
         frames, aside = [], []
         for message in messages:
             try:
                 decoded = self.decode([message])
-            except RegistryError:
-                raise
             except Exception as error:  # as above
+                if _is_outage(error):
+                    raise
                 aside.append(_set_aside(message, "internal", f"{type(error).__name__}: {error}"))
             else:
                 frames.append(decoded.frame)
@@ -287,6 +302,11 @@ class _Joined:
 
 class _Stopped(Exception):
     """The process ends while the disk is full: the batch stays with the broker."""
+
+
+def _is_outage(error: Exception) -> bool:
+    """Return True when the registry is full or busy, which is no fault of the messages."""
+    return isinstance(error, RegistryError) and not isinstance(error, Missing | Conflict)
 
 
 def _set_aside(message: Message, reason: str, detail: str) -> Aside:

@@ -122,7 +122,7 @@ class Device:
         client.tls_set_context(platform_tls(enrolled.authority, enrolled.certificate, enrolled.key))
         client.will_set(f"@offline/{self.uuid}", b"DEAD", qos=1)
         client.max_inflight_messages_set(2 * WINDOW)
-        client.reconnect_delay_set(0.4, 2)  # the third connect within a second is held back
+        client.reconnect_delay_set(1, 2)  # the third connect within a second is held back
         client.on_connect = self._on_connect
         client.on_disconnect = lambda *_: self.connected.clear()
         client.on_publish = lambda _c, _d, mid, _reason, _p: self._acknowledged.append(mid)
@@ -200,6 +200,7 @@ class Device:
 def pack(uuid: str, form: Form, samples: Sequence[Sample]) -> tuple[str, bytes]:
     """Return topic and payload of samples of one endpoint."""
     readings = {s.address: {"timestamp": s.time_ms / 1000, "value": s.value} for s in samples}
+    document: dict[str, Any]
     match form:
         case Form.JSON | Form.CBOR:
             (address,) = readings

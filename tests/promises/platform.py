@@ -181,7 +181,7 @@ class Platform:
 
     def pid(self, role: str) -> int:
         """Return the pid of a running role."""
-        return until(lambda: self.roles().get(role, {}).get("pid"), f"the process of {role}")
+        return int(until(lambda: self.roles().get(role, {}).get("pid"), f"the process of {role}"))
 
     def healthy(self) -> bool:
         """Return True when the API answers that it is ready."""

@@ -108,6 +108,10 @@ def fell(platform: Platform, victim: str) -> None:
         platform.start()
         return
     killed = {role: platform.kill(role) for role in victim.split("+")}
-    for role, pid in killed.items():
-        until(lambda: platform.roles()[role]["pid"] not in (None, pid), f"another {role}")
+
+    def others_work() -> bool:
+        roles = platform.roles()
+        return all(roles[role]["pid"] not in (None, pid) for role, pid in killed.items())
+
+    until(others_work, f"another {victim}")
     platform.wait_ready()

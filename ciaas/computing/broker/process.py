@@ -106,9 +106,9 @@ class Broker:
             return False
         if not self._announced:
             self._read_log()
-            if self._announced:
-                self._stop_reading()
-        return self._announced and self._answers()
+            return False  # the next look asks the port itself
+        self._stop_reading()
+        return self._answers()
 
     def ailment(self) -> str:
         """Return why the server has to be started again, empty while it does well.
