@@ -72,7 +72,8 @@ class Child:
         done, _ = await asyncio.wait({self._task}, timeout=within_s)
         if not done:
             self._signal(signal.SIGKILL)
-        return await self._task
+            await asyncio.wait({self._task})
+        return -signal.SIGKILL if self._task.cancelled() else self._task.result()
 
     def failed(self) -> str:
         """Say why it no longer runs, empty while it does."""
@@ -81,8 +82,10 @@ class Child:
         return str(self._task.exception() or f"{self.module} has ended")
 
     async def _keep(self) -> int:
+        code = 0
         while True:
-            code = await self._run()
+            if not self._told_to_stop.is_set():
+                code = await self._run()
             if self._told_to_stop.is_set():
                 return code
             if self.restarts == CHILD_RESTARTS_MAX:
@@ -108,6 +111,8 @@ class Child:
             process_group=0,
         )
         assert process.stdin is not None and process.stdout is not None
+        if self._told_to_stop.is_set():
+            self._signal(signal.SIGTERM)
         try:
             process.stdin.write(
                 json.dumps({**self._told(), "parent": os.getpid()}).encode() + b"\n"
@@ -115,9 +120,20 @@ class Child:
             await process.stdin.drain()
             async for line in process.stdout:
                 self._heard(json.loads(line))
+            return await process.wait()
         except (BrokenPipeError, ConnectionResetError):
-            pass  # it ended before it had heard everything; its exit code says more
-        return await process.wait()
+            return await process.wait()  # ended before it had heard everything; its code says more
+        except ValueError:
+            self._signal(signal.SIGKILL)  # a line that is no report, or longer than one may be
+            return await process.wait()
+        except asyncio.CancelledError:
+            self._signal(signal.SIGKILL)
+            await process.wait()
+            raise
+        finally:
+            process.stdin.close()
+            with suppress(BrokenPipeError, ConnectionResetError):
+                await process.stdin.wait_closed()
 
     def _signal(self, number: int) -> None:
         if self._process is not None and self._process.returncode is None:

@@ -250,9 +250,11 @@ class _Run:
         try:
             await self._stop_devices()
         finally:
-            if self._field is not None:
-                await self._field.stop(STOP_S_MAX)
-            await self._platform.__aexit__(None, None, None)
+            try:
+                if self._field is not None:
+                    await self._field.stop(STOP_S_MAX)
+            finally:
+                await self._platform.close()
 
     async def _enrol(self, prepared: asyncio.Task[None]) -> Notes:
         field = asyncio.create_task(self._start_field(prepared))

@@ -207,7 +207,7 @@ class Link:
         if client is not None and isinstance(sock := client.socket(), socket.socket):
             self._selector.unregister(sock)
             # The client would unregister it once more when it is collected.
-            client.on_socket_close = None
+            client.on_socket_close = client.on_socket_unregister_write = None
             sock.close()
         self._fall(reason)
 

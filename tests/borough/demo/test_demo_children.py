@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from borough.demo.children import Child
-from borough.demo.limits import CHILD_RESTARTS_MAX
+from borough.demo.limits import CHILD_RESTARTS_MAX, REPORT_LINE_BYTES_MAX
 from tests.borough.demo.quarter_broker import comes_true
 
 
@@ -26,6 +25,8 @@ told = json.loads(sys.stdin.readline())
 print(json.dumps({"told": told, "pid": os.getpid()}), flush=True)
 if sys.argv[1] == "end":
     sys.exit(5)
+if sys.argv[1] == "long":
+    print(json.dumps("x" * int(told["length"])), flush=True)
 if sys.argv[1] == "deaf":
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     print(json.dumps({"deaf": True}), flush=True)
@@ -43,7 +44,7 @@ def arguments_of(pid: int | None) -> str:
 
 class Ear:
     def __init__(self) -> None:
-        self.heard: list[Mapping[str, Any]] = []
+        self.heard: list[Any] = []
 
     async def until(self, count: int) -> None:
         await comes_true(lambda: len(self.heard) >= count)
@@ -110,3 +111,23 @@ def test_child_that_does_not_end_is_killed(module: str) -> None:
 
 def test_child_that_never_started_is_stopped_at_once(module: str) -> None:
     assert asyncio.run(Child(module, (), dict, print).stop(1)) == 0
+
+
+def test_child_that_speaks_too_long_a_line_is_started_again(
+    module: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("borough.demo.children._RESTART_S", 0.01)
+
+    async def run() -> None:
+        ear = Ear()
+        told = {"length": REPORT_LINE_BYTES_MAX}
+        child = Child(module, ("long",), lambda: told, ear.heard.append)
+        child.start()
+        await ear.until(1)
+        told["length"] = 10
+        await ear.until(3)
+        assert ear.heard[2] == "x" * 10
+        assert child.restarts == 1
+        await child.stop(10)
+
+    asyncio.run(run())
