@@ -1,4 +1,4 @@
-"""The reference pages name every route, setting, level, scope and reason of the code, and no other."""
+"""The reference pages name every route, setting, level and reason of the code, and no other."""
 
 from __future__ import annotations
 
