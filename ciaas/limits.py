@@ -156,6 +156,8 @@ HISTORY_REVISION_MAX = 65_535
 """Further values at the same point and time keep this revision; the newest commit wins."""
 HISTORY_COVERAGE_RANGES_MAX = 100_000
 """Far more gaps than a consumer has messages in flight: the oldest gap can't be filled any more."""
+HISTORY_JOURNAL_ROWS_KEPT = 200_000
+"""Lines that devices wrote about themselves; the oldest go first."""
 HISTORY_ASIDE_ROWS_KEPT = 100_000
 HISTORY_ASIDE_BYTES_KEPT = 268_435_456
 HISTORY_ASIDE_PAGE_MAX = 1_000

@@ -336,6 +336,25 @@ class Aside:
     """UUID of the sender as far as known, else empty."""
 
 
+OUTPUT_LEVEL = "OUTPUT"
+"""Level of a line that a job wrote, beside cloud.iO's levels of a device's log."""
+
+
+class JournalLine(NamedTuple):
+    """A line that a device wrote about itself. Times are milliseconds since 1970 UTC."""
+
+    endpoint: str
+    received: int
+    level: str
+    """cloud.iO's level, or OUTPUT_LEVEL for a line of a job."""
+    logged: int
+    """By the device's clock; the time of receipt for a job's output, which has no other."""
+    message: str
+    logger: str
+    """Who wrote it within the device; the correlation id of a job's output."""
+    source: str
+
+
 @dataclass(frozen=True, slots=True)
 class Receipt:
     """An app's idempotency key, kept with the commit that answered it."""
@@ -443,6 +462,7 @@ class HistoryStore(Protocol):
         intake: Intake | None = None,
         aside: Sequence[Aside] = (),
         receipt: Receipt | None = None,
+        journal: Sequence[JournalLine] = (),
     ) -> Commit:
         """Store one batch in one transaction; returns after fsync.
 
@@ -486,6 +506,20 @@ class HistoryStore(Protocol):
         """Return set-aside parts newest first with their number, those of given endpoints only.
 
         ``before`` continues a listing below that number. None for ``endpoints`` means all.
+        """
+        ...
+
+    def journal(
+        self,
+        endpoint: str,
+        levels: Sequence[str],
+        start: int | None,
+        end: int | None,
+        limit: int,
+    ) -> Sequence[JournalLine]:
+        """Return an endpoint's lines of these levels, newest first by the device's clock.
+
+        Both ends are included; None leaves an end open.
         """
         ...
 

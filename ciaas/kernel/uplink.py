@@ -25,6 +25,7 @@ from ciaas.ports import (
     Conflict,
     DiskFull,
     HistoryStore,
+    JournalLine,
     Message,
     Missing,
     Receipt,
@@ -57,6 +58,11 @@ class Decoded(Protocol):
     @property
     def aside(self) -> Sequence[Aside]:
         """What could not be used, with reasons."""
+        ...
+
+    @property
+    def journal(self) -> Sequence[JournalLine]:
+        """What devices wrote about themselves."""
         ...
 
 
@@ -160,7 +166,9 @@ class Uplink:
         if fresh:
             decoded = self._held(lambda: self._decode(fresh))
             frame = self.judge(decoded.frame)
-            commit = self._held(lambda: self.history.record(frame, intake, decoded.aside))
+            commit = self._held(
+                lambda: self.history.record(frame, intake, decoded.aside, None, decoded.journal)
+            )
             self.devices.acknowledge(batch)
             self._announce(commit)
         else:
@@ -189,7 +197,10 @@ class Uplink:
         """QoS 0: the same judgement, no acknowledgement and no position."""
         decoded = self._held(lambda: self._decode(messages))
         frame = self.judge(decoded.frame)
-        self._announce(self._held(lambda: self.history.record(frame, None, decoded.aside)))
+        commit = self._held(
+            lambda: self.history.record(frame, None, decoded.aside, None, decoded.journal)
+        )
+        self._announce(commit)
 
     def _carry_write(self, write: _Write) -> None:
         """An app's own samples; the caller waits for the commit, or for the reason why not."""
@@ -275,6 +286,7 @@ class Uplink:
                 raise
             log.exception("the decoder failed on a batch of %d messages", len(messages))
         frames, aside = [], []
+        journal: list[JournalLine] = []
         for message in messages:
             try:
                 decoded = self.decode([message])
@@ -285,7 +297,8 @@ class Uplink:
             else:
                 frames.append(decoded.frame)
                 aside.extend(decoded.aside)
-        return _Joined(Frame.concat(frames), aside)
+                journal.extend(decoded.journal)
+        return _Joined(Frame.concat(frames), aside, journal)
 
     def _admit(self, frame: Frame, message: Message) -> Frame:
         """Take the broker's time as received, so that a redelivery does not change it."""
@@ -298,6 +311,7 @@ class Uplink:
 class _Joined:
     frame: Frame
     aside: Sequence[Aside]
+    journal: Sequence[JournalLine]
 
 
 class _Stopped(Exception):

@@ -17,7 +17,7 @@ from ciaas.kernel.sample import Frame
 from ciaas.kernel.wire.document import Tree, WireError, read_document
 from ciaas.kernel.wire.journal import ExecOutput, LogLine
 from ciaas.limits import POINTS_PER_ENDPOINT_MAX
-from ciaas.ports import Aside, Message, NewPoint
+from ciaas.ports import OUTPUT_LEVEL, Aside, JournalLine, Message, NewPoint
 
 
 class DeviceLog(NamedTuple):
@@ -55,6 +55,35 @@ class Decoded:
     confirmations: Sequence[Confirmation]
     skipped: int
     """Messages that carry nothing: the platform's own, cleared retained ones, empty lists."""
+
+    @property
+    def journal(self) -> list[JournalLine]:
+        """Logs and outputs as history keeps them."""
+        logged = [
+            JournalLine(
+                log.endpoint,
+                log.received,
+                log.line.level,
+                round(log.line.timestamp * 1000),
+                log.line.message,
+                log.line.logger,
+                log.line.source,
+            )
+            for log in self.logs
+        ]
+        written = [
+            JournalLine(
+                one.endpoint,
+                one.received,
+                OUTPUT_LEVEL,
+                one.received,
+                one.output.data,
+                one.output.correlation_id,
+                "",
+            )
+            for one in self.outputs
+        ]
+        return logged + written
 
 
 @dataclass(slots=True)

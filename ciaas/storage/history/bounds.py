@@ -22,6 +22,7 @@ class Bounds:
     aside_rows: int = limits.HISTORY_ASIDE_ROWS_KEPT
     aside_bytes: int = limits.HISTORY_ASIDE_BYTES_KEPT
     aside_page: int = limits.HISTORY_ASIDE_PAGE_MAX
+    journal_rows: int = limits.HISTORY_JOURNAL_ROWS_KEPT
     receipts: int = limits.HISTORY_RECEIPTS_KEPT
     receipt_age_ms: int = limits.HISTORY_RECEIPT_AGE_MS
     series_rows: int = limits.HISTORY_SERIES_ROWS_MAX

@@ -18,6 +18,7 @@ from ciaas.ports import (
     Commit,
     HistoryError,
     Intake,
+    JournalLine,
     Receipt,
     Series,
     Span,
@@ -30,6 +31,7 @@ from ciaas.storage.history.reading.series import series
 from ciaas.storage.history.segments.sealing import Sealer
 from ciaas.storage.history.segments.tables import SampleTables
 from ciaas.storage.history.writing import asides
+from ciaas.storage.history.writing import journal as journals
 from ciaas.storage.history.writing.coverage import Coverage
 from ciaas.storage.history.writing.memory import Memory, remember
 from ciaas.storage.history.writing.recording import Recorder
@@ -132,6 +134,7 @@ class DuckHistory:
         intake: Intake | None = None,
         aside: Sequence[Aside] = (),
         receipt: Receipt | None = None,
+        journal: Sequence[JournalLine] = (),
     ) -> Commit:
         """Store one batch in one transaction; returns after fsync.
 
@@ -142,7 +145,7 @@ class DuckHistory:
         """
         with self._writing:
             self._heal()
-            return self._recorder.record(frame, intake, aside, receipt)
+            return self._recorder.record(frame, intake, aside, receipt, journal)
 
     def answered(self, receipt: Receipt) -> int | None:
         """Return the commit that already answered this key, None when it is new.
@@ -196,6 +199,19 @@ class DuckHistory:
         self._heal_for_reading()
         with self._tables.reading() as (cursor, _):
             return asides.listed(cursor, endpoints, limit, before)
+
+    def journal(
+        self,
+        endpoint: str,
+        levels: Sequence[str],
+        start: int | None,
+        end: int | None,
+        limit: int,
+    ) -> Sequence[JournalLine]:
+        """Return an endpoint's lines of these levels, newest first by the device's clock."""
+        self._heal_for_reading()
+        with self._tables.reading() as (cursor, _):
+            return journals.listed(cursor, endpoint, levels, start, end, limit)
 
     def counts(self) -> Mapping[str, int]:
         """Return totals since the first start: samples, repeats, aside, aside_dropped, commits."""

@@ -12,6 +12,7 @@ from ciaas.limits import (
     DELAYED_NESTING_MAX,
     POINTS_PER_ENDPOINT_MAX,
 )
+from ciaas.ports import JournalLine
 from tests.ciaas.kernel.city import DEVICE, MODEL, NOW, OTHER, STRANGER, City, judged, reasons
 
 AT = 1_795_300_000_500
@@ -175,6 +176,10 @@ def test_logs_and_outputs_are_handed_on(city: City) -> None:
     decoded = city.hear((f"@logs/{DEVICE}", line), (f"@execOutput/{DEVICE}/c", output))
     assert decoded.logs == [DeviceLog(DEVICE, NOW, LogLine(LogLevel.WARN, 5.5, "hot", "l", "s"))]
     assert decoded.outputs == [DeviceOutput(DEVICE, NOW, ExecOutput("c", "total 0"))]
+    assert decoded.journal == [
+        JournalLine(DEVICE, NOW, "WARN", 5_500, "hot", "l", "s"),
+        JournalLine(DEVICE, NOW, "OUTPUT", NOW, "total 0", "c", ""),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,12 @@ CREATE TABLE aside (
     detail VARCHAR, payload BLOB, endpoint VARCHAR, bytes UINTEGER
 );
 
+-- What devices wrote about themselves.
+CREATE TABLE journal (
+    endpoint VARCHAR, received_at TIMESTAMP_MS, level VARCHAR, logged_at TIMESTAMP_MS,
+    message VARCHAR, logger VARCHAR, source VARCHAR
+);
+
 -- The tables sample_<number> and what they hold. Level 0 is a tail: unsorted, still growing or
 -- waiting to be sealed, its other columns null.
 CREATE TABLE segment (

@@ -12,14 +12,14 @@ import numpy as np
 from ciaas.kernel.sample import Frame
 from ciaas.limits import HISTORY_RECEIPT_KEY_CHARS_MAX as RECEIPT_KEY_CHARS_MAX
 from ciaas.limits import HISTORY_TIME_MS_MAX
-from ciaas.ports import Aside, Clock, Commit, HistoryError, Intake, Receipt, StreamId
+from ciaas.ports import Aside, Clock, Commit, HistoryError, Intake, JournalLine, Receipt, StreamId
 from ciaas.storage.history.bounds import Bounds
 from ciaas.storage.history.columns import to_arrow
 from ciaas.storage.history.database import Cursor
 from ciaas.storage.history.segments.layout import Tail
 from ciaas.storage.history.segments.sealing import Sealer
 from ciaas.storage.history.segments.tables import SampleTables
-from ciaas.storage.history.writing import asides, ingested
+from ciaas.storage.history.writing import asides, ingested, journal
 from ciaas.storage.history.writing.coverage import Coverage, Range, runs
 from ciaas.storage.history.writing.memory import Answer, Memory
 from ciaas.storage.history.writing.repeats import Sifted, sift
@@ -56,7 +56,12 @@ class Recorder:
         self._aside_bytes = 0
 
     def record(
-        self, frame: Frame, intake: Intake | None, aside: Sequence[Aside], receipt: Receipt | None
+        self,
+        frame: Frame,
+        intake: Intake | None,
+        aside: Sequence[Aside],
+        receipt: Receipt | None,
+        lines: Sequence[JournalLine],
     ) -> Commit:
         """Store one batch in one transaction; returns after fsync. See `HistoryStore.record`."""
         memory = self._memory
@@ -66,7 +71,7 @@ class Recorder:
             return Commit(answered, Frame.empty(), 0, now)
         covered = self._cover(intake)
         tail = self._tables.layout.active(self._bounds.segment_rows)
-        sifted = self._write(frame, covered, aside, receipt, tail, now)
+        sifted = self._write(frame, covered, aside, receipt, lines, tail, now)
         self._keep(sifted, covered, aside, receipt, now)
         self._call_sealer(tail, sifted.fresh, aside)
         return Commit(memory.last_commit, sifted.fresh, sifted.repeats, now)
@@ -114,6 +119,7 @@ class Recorder:
         covered: _Covered | None,
         aside: Sequence[Aside],
         receipt: Receipt | None,
+        lines: Sequence[JournalLine],
         tail: Tail,
         now: int,
     ) -> Sifted:
@@ -139,6 +145,8 @@ class Recorder:
                     ingested.append(cursor, covered.stream, covered.ranges, covered.newest)
                 if aside:
                     asides.append(cursor, memory.aside + 1, aside)
+                if lines:
+                    journal.append(cursor, lines)
                 if receipt is not None:
                     cursor.execute(_RECEIPT, [receipt.key, receipt.digest, number, now])
         except BaseException:

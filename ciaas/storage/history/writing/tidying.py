@@ -6,7 +6,7 @@ from ciaas.ports import Clock
 from ciaas.storage.history.bounds import Bounds
 from ciaas.storage.history.database import Cursor
 from ciaas.storage.history.segments.tables import SampleTables
-from ciaas.storage.history.writing import asides, ingested
+from ciaas.storage.history.writing import asides, ingested, journal
 from ciaas.storage.history.writing.memory import Memory, tallied
 
 _OUT_OF_DATE = """
@@ -23,6 +23,7 @@ def tidy(tables: SampleTables, memory: Memory, clock: Clock, bounds: Bounds) -> 
     """
     with tables.writing() as (cursor, _):
         dropped = asides.drop_oldest(cursor, bounds.aside_rows, bounds.aside_bytes)
+        journal.drop_oldest(cursor, bounds.journal_rows)
         forgotten = _forget_receipts(cursor, clock.now_ms() - bounds.receipt_age_ms, bounds)
         for stream, coverage in ingested.covered(cursor, bounds.coverage_ranges).items():
             ingested.replace(cursor, stream, coverage)

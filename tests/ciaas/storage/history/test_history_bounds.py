@@ -12,7 +12,7 @@ import pytest
 
 from ciaas.kernel.sample import Frame
 from ciaas.limits import HISTORY_TIME_MS_MAX
-from ciaas.ports import Aside, HistoryError, Intake, Receipt, Resample, Span, StreamId
+from ciaas.ports import Aside, HistoryError, Intake, JournalLine, Receipt, Resample, Span, StreamId
 from ciaas.storage.history import AnswerTooLarge, Bounds, DuckHistory, open_history
 from ciaas.storage.history.writing.coverage import Coverage, Range, runs
 
@@ -92,6 +92,15 @@ def test_the_oldest_set_aside_are_dropped_and_counted(reopened: Reopen) -> None:
     assert (history.counts()["aside"], history.counts()["aside_dropped"]) == (6, 5)
     with pytest.raises(HistoryError, match="ask in pages"):
         history.aside(None, 6, None)
+
+
+def test_the_oldest_lines_of_the_journal_are_dropped(reopened: Reopen) -> None:
+    history = reopened(journal_rows=3)
+    for at in range(5):
+        line = JournalLine("e", at, "WARN", at, str(at), "", "")
+        history.record(Frame.empty(), journal=[line])
+    history.seal()
+    assert [line.message for line in history.journal("e", ["WARN"], None, None, 9)] == list("432")
 
 
 def part(payload: bytes, sequence: int) -> Aside:
