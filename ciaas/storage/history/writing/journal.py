@@ -60,5 +60,5 @@ def listed(
 
 
 def drop_oldest(cursor: Cursor, kept: int) -> None:
-    """Keep about the newest ``kept`` lines."""
-    cursor.execute(_DROP, [kept])
+    """Keep the newest ``kept`` lines, and those that came with the last of them."""
+    cursor.execute(_DROP, [kept - 1])
