@@ -8,6 +8,7 @@ from pathlib import Path
 
 import httpx
 import paho.mqtt.client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion
 
 from borough.settings import Listen
 
@@ -22,7 +23,7 @@ def intrude(api: httpx.Client, mqtts: Listen, folder: Path) -> str:
     token = api.post(f"/endpoints/{uuid}/provisionToken").text
     bundle = api.get(f"/provision/{token}", headers={"Accept": "application/zip"}).content
     zipfile.ZipFile(io.BytesIO(bundle)).extractall(folder)
-    device = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id=uuid)
+    device = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=uuid)
     device.tls_set(
         str(folder / "ca-cert.pem"),
         str(folder / f"{uuid}-client-cert.pem"),
