@@ -208,3 +208,7 @@ GAPS_KEPT_MAX = 1_000
 
 # -- management
 PROVISION_TOKEN_LIFE_MS = 24 * 3_600_000
+PROPERTIES_PER_BUNDLE_MAX = 64
+"""Beside those that every bundle has."""
+PROPERTY_CHARS_MAX = 1_024
+"""Of a property's name, and of its value."""

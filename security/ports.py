@@ -159,3 +159,11 @@ class Record(Protocol):
             OSError: it could not be written; the caller must refuse what it was about to do.
         """
         ...
+
+    def append_all(self, entries: Sequence[Mapping[str, Any]]) -> None:
+        """Append several in their order, with as few fsyncs as they need; as `append`.
+
+        Raises:
+            OSError: not all could be written.
+        """
+        ...

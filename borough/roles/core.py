@@ -93,6 +93,8 @@ class Core:
         self._judge = judge_of(self._catalogue, self._history)
         self._refusals: Counter[str] = Counter()
         self._awaited: str | None = "the stores to open"
+        self._control: Any = None
+        """Connection to the broker for notices; None until there is one."""
         self._build_uplink()
         self._build_admission()
 
@@ -182,6 +184,7 @@ class Core:
     async def run(self) -> None:
         """Serve until SIGTERM; returns when everything is stored and closed."""
         self._loop = asyncio.get_running_loop()
+        self._registry.on_change(self._announce_change)
         stopping = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(number, stopping.set)
@@ -217,7 +220,6 @@ class Core:
         """Take hold of the bus in the one safe order; devices are let in last."""
         control = await self._connect()
         self._control = control
-        self._registry.on_change(self._announce_change)
         await ensure_streams(
             control,
             StreamBounds(
@@ -370,7 +372,7 @@ def judge_of(catalogue: Catalogue, history: DuckHistory) -> Judge:
 
 
 async def _publish(control: Any, subject: str, payload: bytes) -> None:
-    if control.is_connected:
+    if control is not None and control.is_connected:
         await control.publish(subject, payload)
 
 

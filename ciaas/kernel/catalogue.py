@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from threading import RLock
 from typing import Any, Final, NamedTuple
 
@@ -48,6 +49,7 @@ class Catalogue:
         self._changing = RLock()
         self._version = 0
         self._endpoints: dict[EndpointId, Endpoint] = {}
+        self._deleted: dict[EndpointId, Endpoint] = {}
         self._points: dict[int, Point] = {}
         self._by_address: dict[PointAddress, Point] = {}
         self._by_subject: dict[bytes, int] = {}
@@ -66,6 +68,8 @@ class Catalogue:
         self.by_address: Callable[[PointAddress], Point | None] = self._by_address.get
         self.endpoint: Callable[[EndpointId], Endpoint | None] = self._endpoints.get
         """None for an unknown or deleted endpoint."""
+        self.deleted: Callable[[EndpointId], Endpoint | None] = self._deleted.get
+        """An endpoint that was deleted, without its model: whose history it left behind."""
         self.refresh()
 
     # -- reading
@@ -287,6 +291,7 @@ class Catalogue:
             self._endpoints[endpoint.uuid] = endpoint
         else:
             self._endpoints.pop(endpoint.uuid, None)
+            self._deleted[endpoint.uuid] = replace(endpoint, model=None, metadata=_EMPTY)
 
     def _overlay(self, scope: str, overlay: Mapping[str, Any]) -> list[Point]:
         """Take over one overlay; returns the points it is for."""

@@ -8,7 +8,7 @@ import json
 import os
 import re
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
@@ -81,20 +81,32 @@ class RecordFile:
             ValueError, TypeError: it is no JSON, too long, or uses a key that the record sets.
             OSError: it could not be written, and nothing of it is left in the file.
         """
-        if not _KEPT.isdisjoint(entry):
-            raise ValueError(f"the record itself sets {', '.join(sorted(_KEPT))}")
-        waiting = _Waiting(dict(entry))
+        self.append_all((entry,))
+
+    def append_all(self, entries: Sequence[Mapping[str, Any]]) -> None:
+        """Append several in their order; returns and raises as `append`.
+
+        When one of them is refused or fails, the others may be on disk.
+        """
+        for entry in entries:
+            if not _KEPT.isdisjoint(entry):
+                raise ValueError(f"the record itself sets {', '.join(sorted(_KEPT))}")
+        own = [_Waiting(dict(entry)) for entry in entries]
+        if not own:
+            return
         with self._joining:
-            self._waiting.append(waiting)
+            self._waiting.extend(own)
             leads, self._led = not self._led, True
         if not leads:
-            # Until the entry is written, or until it is this caller's turn to write for all. With
-            # one lock for everybody, 16 callers got a third of the entries per second.
-            waiting.turn.acquire()
-        if not waiting.done:
+            # Until the entries are written, or until it is this caller's turn to write for all.
+            # With one lock for everybody, 16 callers got a third of the entries per second. The
+            # first stands for its own: entries that joined together are written together.
+            own[0].turn.acquire()
+        if not own[0].done:
             self._lead()
-        if waiting.error is not None:
-            raise waiting.error
+        for waiting in own:
+            if waiting.error is not None:
+                raise waiting.error
 
     def read(self, after: int, limit: int) -> Iterator[dict[str, Any]]:
         """Yield the entries on disk whose sequence is above ``after``, at most ``limit``, in order.

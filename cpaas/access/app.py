@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 from fastapi import FastAPI
+from starlette.requests import Request
+from starlette.responses import Response
 
-from cpaas.access import problems
-from cpaas.access.accounting import Accounting
+from cpaas.access import openapi, problems
+from cpaas.access.accounting.accounting import Accounting
+from cpaas.access.answers.documents import as_json
+from cpaas.access.body import BodyLimit
 from cpaas.access.city import City
-from cpaas.access.routes import (
-    connections,
-    data,
-    endpoints,
-    health,
-    history,
-    metadata,
-    observations,
-    people,
-    provisioning,
-    quarantine,
-    session,
-)
+from cpaas.access.routes import health
+from cpaas.access.routes.people import grants, projects, session, users
+from cpaas.access.routes.resources import connections, endpoints, metadata, provisioning
+from cpaas.access.routes.samples import data, history, observations, quarantine
 
 PREFIX = "/api/v1"
 
@@ -29,16 +24,24 @@ def create_app(city: City) -> FastAPI:
     app = FastAPI(
         title="Borough",
         version="1",
-        openapi_url=f"{PREFIX}/openapi.json",
+        openapi_url=None,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,  # a redirect would be built from whatever Host was sent
     )
     app.state.city = city
+    app.state.doorway = session.Doorway()
     problems.install(app)
+    app.add_middleware(BodyLimit)
     app.add_middleware(Accounting, record=city.record)
     for routes in (
-        health, session, people, endpoints, provisioning, metadata, data, history, observations,
-        quarantine, connections,
+        health, session, users, projects, grants, endpoints, provisioning, metadata, connections,
+        data, history, observations, quarantine,
     ):  # fmt: skip
         app.include_router(routes.router, prefix=PREFIX)
+
+    @app.get(f"{PREFIX}/openapi.json", include_in_schema=False)
+    async def description(request: Request) -> Response:
+        return as_json(openapi.describe(app))
+
     return app

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from ciaas.kernel.address import EndpointId, check_endpoint
-from ciaas.ports import Endpoint, Point
+from ciaas.ports import Endpoint, Point, Project
 from cpaas.access.city import City
-from cpaas.access.problems import Problem, not_found
+from cpaas.access.problems import Problem, not_found, unauthenticated
 from security.aaa.errors import NotAuthenticated
 from security.aaa.levels import Level
 from security.aaa.tokens import Principal, Scope
@@ -21,13 +21,24 @@ from security.aaa.tokens import Principal, Scope
 _bearer = HTTPBearer(auto_error=False, description="A token from /login or /tokens")
 
 
-def city_of(request: Request) -> City:
+# The dependencies are coroutines because FastAPI sends each plain function through a thread of its
+# own, which took longer than all they do.
+
+
+async def city_of(request: Request) -> City:
     """Return the parts of the platform."""
     city: City = request.app.state.city
     return city
 
 
+async def about_of(request: Request) -> dict[str, Any]:
+    """Return what the record will say about this request beside its path."""
+    about: dict[str, Any] = request.scope["state"].setdefault("about", {})
+    return about
+
+
 CityPart = Annotated[City, Depends(city_of)]
+About = Annotated[dict[str, Any], Depends(about_of)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +47,12 @@ class Caller:
 
     city: City
     principal: Principal
+    about: dict[str, Any]
+    """Goes into the record of this request: what was asked for by its body."""
+
+    def tell(self, **about: object) -> None:
+        """Have the record say this about the request too; never a secret."""
+        self.about.update(about)
 
     @property
     def user(self) -> int:
@@ -51,29 +68,47 @@ class Caller:
         """Return what the caller may do at a prefix of a project."""
         return self.city.rights.level(self.user, (str(project), *levels))
 
+    def knows(self, endpoint: Endpoint) -> bool:
+        """Tell whether the endpoint, or anything below it, is the caller's to know."""
+        path = (str(endpoint.project), endpoint.uuid)
+        return self.city.rights.under(self.user, path, Level.ACCESS)
+
     def endpoint(self, uuid: str, need: Level = Level.ACCESS) -> Endpoint:
         """Return the endpoint when the caller holds the level on it.
 
+        Who may know anything below an endpoint may know the endpoint.
+
         Raises:
+            AddressError: no UUID.
             Problem: 404 when it does not exist or is not the caller's to know, 403 below ``need``.
         """
         endpoint = self.owner_of(check_endpoint(uuid))
-        self.need(endpoint, (endpoint.uuid,), need)
+        if need is not Level.ACCESS:
+            self.need(endpoint, (endpoint.uuid,), need)
+        return endpoint
+
+    def owner_of(self, uuid: str) -> Endpoint:
+        """Return the endpoint of an address of which the caller may know something.
+
+        Raises:
+            Problem: 404.
+        """
+        endpoint = self.city.catalogue.endpoint(EndpointId(uuid))
+        if endpoint is None or not self.knows(endpoint):
+            raise not_found()
         return endpoint
 
     def need(self, endpoint: Endpoint, levels: Sequence[str], need: Level) -> None:
         """Make sure of a level at a prefix.
 
         Raises:
-            Problem: as `endpoint`.
+            Problem: 404 when the caller may know nothing there or below, else 403.
         """
         path = (str(endpoint.project), *levels)
         held = self.city.rights.level(self.user, path)
         if held >= need:
             return
         if held >= Level.ACCESS or self.city.rights.under(self.user, path, Level.ACCESS):
-            if need is Level.ACCESS:
-                return
             raise Problem(
                 HTTPStatus.FORBIDDEN,
                 f"this needs the level {need.name} on {'/'.join(levels)}; "
@@ -81,32 +116,50 @@ class Caller:
             )
         raise not_found()
 
-    def owner_of(self, uuid: EndpointId) -> Endpoint:
-        """Return the endpoint of an address without asking for a level on the endpoint itself."""
-        endpoint = self.city.catalogue.endpoint(uuid)
-        if endpoint is None:
-            raise not_found()
-        return endpoint
-
-    def readable(self, points: Iterable[Point], need: Level = Level.READ) -> list[Point]:
-        """Return those of the points on which the caller holds the level."""
+    def readable(self, project: int, points: Iterable[Point]) -> list[Point]:
+        """Return those points of one project that the caller may read."""
         points = list(points)
-        projects: dict[str, str] = {}
-        paths = []
-        for point in points:
-            levels = point.address.split("/")
-            project = projects.get(levels[0])
-            if project is None:
-                project = str(self.owner_of(EndpointId(levels[0])).project)
-                projects[levels[0]] = project
-            paths.append((project, *levels))
-        seen = self.city.rights.visible(self.user, paths, need)
-        return [point for point, may in zip(points, seen, strict=True) if may]
+        owner = str(project)
+        paths = [(owner, *point.address.split("/")) for point in points]
+        seen = self.city.rights.visible(self.user, paths, Level.READ)
+        return [point for point, may in zip(points, seen.tolist(), strict=True) if may]
+
+    def projects(self, need: Level) -> list[Project]:
+        """Return the projects on which the caller holds a level, oldest first."""
+        found = self.city.registry.projects()
+        if need is Level.ACCESS:
+            under = self.city.rights.under
+            return [p for p in found if under(self.user, (str(p.id),), Level.ACCESS)]
+        return [p for p in found if self.level(p.id) >= need]
+
+    def project(self, name: str | None, need: Level) -> Project:
+        """Return the project named, or the only one on which the caller holds the level.
+
+        Raises:
+            Problem: 404 for a name that the caller may not know, 403 below the level, 422 when a
+                name is needed.
+        """
+        if name is not None:
+            known = [p for p in self.projects(Level.ACCESS) if p.name == name]
+            if not known:
+                raise not_found()
+            if self.level(known[0].id) < need:
+                raise Problem(
+                    HTTPStatus.FORBIDDEN, f"this needs the level {need.name} on project {name!r}"
+                )
+            return known[0]
+        found = self.projects(need)
+        if not found:
+            raise Problem(HTTPStatus.FORBIDDEN, f"this needs the level {need.name} on a project")
+        if len(found) > 1:
+            raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "name the project with ?project=…")
+        return found[0]
 
 
-def authenticate(
+async def authenticate(
     request: Request,
     city: CityPart,
+    about: About,
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
 ) -> Caller:
     """Return the caller of a request.
@@ -115,32 +168,32 @@ def authenticate(
         Problem: 401 without a valid token.
     """
     if credentials is None:
-        raise _unauthenticated("send a token: Authorization: Bearer …")
+        raise unauthenticated("send a token: Authorization: Bearer …")
     try:
+        # Remembered tokens are answered from memory; another one costs two short reads.
         principal = city.accounts.authenticate(credentials.credentials)
     except NotAuthenticated as error:
-        raise _unauthenticated(str(error)) from error
-    request.state.who = principal.user.name
-    return Caller(city, principal)
+        raise unauthenticated(str(error)) from error
+    request.scope["state"] |= {"who": principal.user.name, "token": principal.token}
+    return Caller(city, principal, about)
 
 
-def caller_with(scope: Scope) -> Callable[[Caller], Caller]:
-    """Return the dependency that asks for a token with this scope."""
+def caller_with(scope: Scope) -> Callable[[Caller], Awaitable[Caller]]:
+    """Return the dependency that asks for a token with this scope.
 
-    def checked(caller: Annotated[Caller, Depends(authenticate)]) -> Caller:
+    What is for administrators does not exist for other users.
+    """
+
+    async def checked(caller: Annotated[Caller, Depends(authenticate)]) -> Caller:
+        if scope is Scope.ADMIN and not caller.principal.user.admin:
+            raise not_found()
         if scope not in caller.principal.scopes:
             raise Problem(
                 HTTPStatus.FORBIDDEN, f"the token lacks the scope {scope.value!r}; issue another"
             )
-        if scope is Scope.ADMIN and not caller.admin:
-            raise not_found()
         return caller
 
     return checked
-
-
-def _unauthenticated(detail: str) -> Problem:
-    return Problem(HTTPStatus.UNAUTHORIZED, detail, {"WWW-Authenticate": 'Bearer realm="borough"'})
 
 
 Reader = Annotated[Caller, Depends(caller_with(Scope.READ))]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 from fastapi import FastAPI, Request
@@ -13,7 +14,17 @@ from starlette.exceptions import HTTPException
 
 from ciaas.kernel.address import AddressError
 from ciaas.kernel.uplink import Busy
-from ciaas.ports import Conflict, DiskFull, HistoryError, KeyReused, Missing
+from ciaas.ports import (
+    AnswerTooLarge,
+    Conflict,
+    DiskFull,
+    HistoryError,
+    Interrupted,
+    KeyReused,
+    Missing,
+    RegistryError,
+)
+from cpaas.limits import PROBLEM_DETAIL_CHARS_MAX, PROBLEM_FAULTS_MAX
 from security.aaa.errors import (
     NotAuthenticated,
     RuleBroken,
@@ -24,19 +35,58 @@ from security.aaa.errors import (
 )
 
 PROBLEM = "application/problem+json"
+UNKNOWN = "nothing of that name is visible to you"
+"""The one sentence for what does not exist and for what belongs to others."""
+_CHALLENGE = {"WWW-Authenticate": 'Bearer realm="borough"'}
+_SOON = {"Retry-After": "1"}
+
+_ANSWERS: dict[type[Exception], tuple[HTTPStatus, dict[str, str] | None]] = {
+    AddressError: (HTTPStatus.BAD_REQUEST, None),
+    Conflict: (HTTPStatus.CONFLICT, None),
+    RegistryError: (HTTPStatus.SERVICE_UNAVAILABLE, _SOON),
+    KeyReused: (HTTPStatus.UNPROCESSABLE_ENTITY, None),
+    DiskFull: (HTTPStatus.INSUFFICIENT_STORAGE, None),
+    Interrupted: (HTTPStatus.SERVICE_UNAVAILABLE, _SOON),
+    AnswerTooLarge: (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, None),
+    HistoryError: (HTTPStatus.UNPROCESSABLE_ENTITY, None),
+    Busy: (HTTPStatus.SERVICE_UNAVAILABLE, _SOON),
+    NotAuthenticated: (HTTPStatus.UNAUTHORIZED, _CHALLENGE),
+    RuleBroken: (HTTPStatus.UNPROCESSABLE_ENTITY, None),
+    SetUpClosed: (HTTPStatus.CONFLICT, None),
+}
+"""A subclass is answered as the nearest of its parents."""
+_Handler: TypeAlias = Callable[[Request, Exception], Awaitable[Response]]
 
 
-class Problem(Exception):
-    """A refusal with its HTTP status; ``detail`` tells the caller what to do."""
+class Problem(HTTPException):
+    """A refusal with its HTTP status; ``detail`` tells the caller what to do.
 
-    def __init__(self, status: HTTPStatus, detail: str, headers: dict[str, str] | None = None):
-        super().__init__(detail)
-        self.status, self.detail, self.headers = status, detail, headers or {}
+    Args:
+        status: Of the answer.
+        detail: One sentence.
+        headers: Further ones of the answer.
+        more: Further members of the problem document.
+    """
+
+    def __init__(
+        self,
+        status: HTTPStatus,
+        detail: str,
+        headers: dict[str, str] | None = None,
+        more: dict[str, Any] | None = None,
+    ):
+        super().__init__(status.value, detail, headers)
+        self.more = more or {}
 
 
-def not_found(what: str = "nothing of that name is visible to you") -> Problem:
+def not_found() -> Problem:
     """Return the one answer for what does not exist and for what belongs to others."""
-    return Problem(HTTPStatus.NOT_FOUND, what)
+    return Problem(HTTPStatus.NOT_FOUND, UNKNOWN)
+
+
+def unauthenticated(detail: str) -> Problem:
+    """Return the answer to a request without a valid token."""
+    return Problem(HTTPStatus.UNAUTHORIZED, detail, _CHALLENGE)
 
 
 def answer(
@@ -47,36 +97,21 @@ def answer(
 ) -> Response:
     """Return a problem document as a response."""
     status = HTTPStatus(status)
-    body = {"type": "about:blank", "title": status.phrase, "status": status.value, "detail": detail}
+    body = {
+        "type": "about:blank",
+        "title": status.phrase,
+        "status": status.value,
+        "detail": _writable(detail),
+    }
     return Response(msgspec.json.encode(body | more), status, headers, PROBLEM)
 
 
 def install(app: FastAPI) -> None:
     """Make every error of the application a problem document."""
-    answers: dict[type[Exception], HTTPStatus] = {
-        AddressError: HTTPStatus.BAD_REQUEST,
-        Missing: HTTPStatus.NOT_FOUND,
-        Conflict: HTTPStatus.CONFLICT,
-        KeyReused: HTTPStatus.UNPROCESSABLE_ENTITY,
-        DiskFull: HTTPStatus.INSUFFICIENT_STORAGE,
-        Busy: HTTPStatus.SERVICE_UNAVAILABLE,
-        HistoryError: HTTPStatus.SERVICE_UNAVAILABLE,
-        NotAuthenticated: HTTPStatus.UNAUTHORIZED,
-        RuleBroken: HTTPStatus.UNPROCESSABLE_ENTITY,
-        SetUpClosed: HTTPStatus.CONFLICT,
-        UnknownUser: HTTPStatus.NOT_FOUND,
-        UnknownToken: HTTPStatus.NOT_FOUND,
-    }
-
-    async def of_known(request: Request, error: Exception) -> Response:
-        return answer(answers[type(error)], str(error))
-
-    for kind in answers:
-        app.add_exception_handler(kind, of_known)
-
-    @app.exception_handler(Problem)
-    async def of_problem(request: Request, error: Problem) -> Response:
-        return answer(error.status, error.detail, error.headers)
+    for kind, (status, headers) in _ANSWERS.items():
+        app.add_exception_handler(kind, _handler(status, headers))
+    for kind in (Missing, UnknownUser, UnknownToken):
+        app.add_exception_handler(kind, _of_missing)
 
     @app.exception_handler(Throttled)
     async def of_throttled(request: Request, error: Throttled) -> Response:
@@ -86,14 +121,41 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def of_http(request: Request, error: HTTPException) -> Response:
         headers = dict(error.headers) if error.headers else None
-        return answer(error.status_code, str(error.detail), headers)
+        more = error.more if isinstance(error, Problem) else {}
+        return answer(error.status_code, str(error.detail), headers, **more)
 
     @app.exception_handler(RequestValidationError)
     async def of_validation(request: Request, error: RequestValidationError) -> Response:
-        faults = [
-            {"where": ".".join(map(str, fault["loc"])), "fault": fault["msg"]}
-            for fault in error.errors()
-        ]
-        first = faults[0]
-        detail = f"{first['where']}: {first['fault']}"
-        return answer(HTTPStatus.UNPROCESSABLE_ENTITY, detail, faults=faults)
+        return _of_faults(error)
+
+
+def _handler(status: HTTPStatus, headers: dict[str, str] | None) -> _Handler:
+    async def handle(request: Request, error: Exception) -> Response:
+        return answer(status, str(error), headers)
+
+    return handle
+
+
+async def _of_missing(request: Request, error: Exception) -> Response:
+    # What the stores say names the thing; the answer must not tell it from what others own.
+    return answer(HTTPStatus.NOT_FOUND, UNKNOWN)
+
+
+def _of_faults(error: RequestValidationError) -> Response:
+    found = error.errors()
+    faults = [
+        {
+            "where": _writable(".".join(map(str, fault["loc"]))),
+            "fault": _writable(fault["msg"]),
+        }
+        for fault in found[:PROBLEM_FAULTS_MAX]
+    ]
+    detail = f"{faults[0]['where']}: {faults[0]['fault']}"
+    no_json = any(fault["type"] == "json_invalid" for fault in found)
+    status = HTTPStatus.BAD_REQUEST if no_json else HTTPStatus.UNPROCESSABLE_ENTITY
+    return answer(status, detail, faults=faults)
+
+
+def _writable(text: str) -> str:
+    """Return a text that may hold what a stranger sent, short and as UTF-8 can hold it."""
+    return text[:PROBLEM_DETAIL_CHARS_MAX].encode(errors="replace").decode()

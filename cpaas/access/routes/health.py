@@ -7,18 +7,21 @@ from http import HTTPStatus
 from fastapi import APIRouter
 from fastapi.responses import Response
 
-from cpaas.access.answers import as_json
+from cpaas.access.answers.documents import as_json
 from cpaas.access.caller import Admin, CityPart
+from cpaas.access.problems import Problem
 
 router = APIRouter(tags=["health"])
 
 
 @router.get("/health")
-def health(city: CityPart) -> Response:
+async def health(city: CityPart) -> Response:
     """Return 200 when devices are admitted and samples recorded, else 503 and what is awaited."""
     awaited = city.ready()
     if awaited is not None:
-        return as_json({"status": "waiting", "for": awaited}, HTTPStatus.SERVICE_UNAVAILABLE)
+        raise Problem(
+            HTTPStatus.SERVICE_UNAVAILABLE, f"waiting for {awaited}", {"Retry-After": "1"}
+        )
     return as_json({"status": "ready", "commit": city.history.last_commit()})
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -31,8 +31,15 @@ class Overlays:
         with self._database.read() as connection:
             return decode(_stored(connection, scope) or "{}")
 
-    def change_overlay(self, scope: str, merge: Mapping[str, Any]) -> Mapping[str, Any]:
+    def change_overlay(
+        self,
+        scope: str,
+        merge: Mapping[str, Any],
+        check: Callable[[Mapping[str, Any]], object] | None = None,
+    ) -> Mapping[str, Any]:
         """Merge keys into a scope's overlay (RFC 7396: None removes a key); returns the result.
+
+        ``check`` is shown the result before it is stored; what it raises undoes the change.
 
         Raises:
             Missing: the scope lies in an unknown or deleted endpoint.
@@ -46,7 +53,10 @@ class Overlays:
             if owner is not None:
                 present(change.connection, owner)
             before = _stored(change.connection, scope)
-            after = encode(merged(decode(before or "{}"), merge), OVERLAY_BYTES_MAX, what)
+            result = merged(decode(before or "{}"), merge)
+            after = encode(result, OVERLAY_BYTES_MAX, what)
+            if check is not None:
+                check(result)
             if before is None and after != "{}":
                 _check_room(change, owner)
                 change.connection.execute(

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from http import HTTPStatus
+from typing import Annotated, TypeVar
 
-from fastapi import APIRouter, Request
+from anyio import CapacityLimiter, to_thread
+from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
-from cpaas.access.answers import as_json
-from cpaas.access.caller import Anyone, CityPart
+from cpaas.access.answers.documents import as_json
+from cpaas.access.caller import About, Anyone, CityPart
 from cpaas.access.problems import Problem
+from cpaas.limits import SIGN_INS_AT_ONCE, SIGN_INS_WAITING_MAX
+from security.aaa.errors import AccountError, Throttled
 from security.aaa.tokens import IssuedToken, Scope
 
 router = APIRouter(tags=["session"])
+
+_T = TypeVar("_T")
+_AGAIN_S = 5
 
 
 class SetUp(BaseModel):
@@ -45,27 +53,68 @@ class NewToken(BaseModel):
     expires_in_s: int | None = Field(None, gt=0)
 
 
+class Doorway:
+    """Where those wait who are nobody yet: checking a password takes long, on threads of its own.
+
+    However many try, the threads of those who are signed in stay free.
+    """
+
+    def __init__(self) -> None:
+        self._places = CapacityLimiter(SIGN_INS_AT_ONCE)
+
+    async def work(self, work: Callable[[], _T]) -> _T:
+        """Return what the work returns.
+
+        Raises:
+            Throttled: SIGN_INS_WAITING_MAX wait already.
+        """
+        if self._places.statistics().tasks_waiting >= SIGN_INS_WAITING_MAX:
+            raise Throttled(_AGAIN_S)
+        return await to_thread.run_sync(work, limiter=self._places)
+
+
+async def _doorway_of(request: Request) -> Doorway:
+    doorway: Doorway = request.app.state.doorway
+    return doorway
+
+
+DoorwayPart = Annotated[Doorway, Depends(_doorway_of)]
+
+
 @router.post("/setup", status_code=HTTPStatus.CREATED)
-def set_up(body: SetUp, city: CityPart, request: Request) -> Response:
+async def set_up(body: SetUp, city: CityPart, doorway: DoorwayPart, about: About) -> Response:
     """Create the first administrator with the one-time code of the first start."""
-    user, issued = city.accounts.set_up(body.code, body.name, body.password)
-    request.state.who = user.name
-    city.refresh_rights()
+    user, issued = await doorway.work(
+        lambda: city.accounts.set_up(body.code, body.name, body.password)
+    )
+    about["name"] = user.name
     return as_json({"name": user.name} | _issued(issued), HTTPStatus.CREATED)
 
 
 @router.post("/login")
-def sign_in(body: SignIn, city: CityPart, request: Request) -> Response:
+async def sign_in(
+    body: SignIn, city: CityPart, doorway: DoorwayPart, about: About, request: Request
+) -> Response:
     """Exchange name and password for a token."""
-    request.state.about = {"name": body.name[:64]}
     source = request.client.host if request.client else ""
-    issued = city.accounts.sign_in(body.name, body.password, source)
-    request.state.who = body.name
-    return as_json(_issued(issued))
+
+    def attempt() -> IssuedToken:
+        try:
+            issued = city.accounts.sign_in(body.name, body.password, source)
+        except AccountError:
+            # A name that nobody has is not recorded: it may be a password in the wrong field.
+            if any(user.name == body.name for user in city.accounts.users()):
+                about["name"] = body.name
+            raise
+        names = {user.id: user.name for user in city.accounts.users()}
+        about["name"] = names[issued.token.user]
+        return issued
+
+    return as_json(_issued(await doorway.work(attempt)))
 
 
 @router.get("/account")
-def account(caller: Anyone) -> Response:
+async def account(caller: Anyone) -> Response:
     """Return who the token stands for and what it may do."""
     user = caller.principal.user
     return as_json(
@@ -92,14 +141,16 @@ def tokens(caller: Anyone) -> Response:
 @router.post("/tokens", status_code=HTTPStatus.CREATED)
 def issue(body: NewToken, caller: Anyone) -> Response:
     """Issue a token with at most the scopes of the one used to ask."""
+    caller.tell(scopes=sorted(body.scopes))
     excess = body.scopes - caller.principal.scopes
     if excess:
         names = ", ".join(sorted(excess))
         raise Problem(HTTPStatus.FORBIDDEN, f"your own token lacks: {names}")
-    token = caller.city.accounts.issue_token(
+    issued = caller.city.accounts.issue_token(
         caller.user, body.label, body.scopes, body.expires_in_s
     )
-    return as_json(_issued(token), HTTPStatus.CREATED)
+    caller.tell(issued=issued.token.id)
+    return as_json(_issued(issued), HTTPStatus.CREATED)
 
 
 @router.delete("/tokens/{number}", status_code=HTTPStatus.NO_CONTENT)

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Body, Header
 from fastapi.responses import PlainTextResponse, Response
 from pydantic import BaseModel, Field
 
 from ciaas.management.provisioning import ProvisioningError
-from cpaas.access.answers import as_json
-from cpaas.access.caller import CityPart, Configurer, Reader
-from cpaas.access.problems import Problem, not_found
+from cpaas.access.answers.documents import as_json
+from cpaas.access.caller import About, CityPart, Configurer, Reader
+from cpaas.access.problems import Problem
 from security.aaa.levels import Level
 
 router = APIRouter(tags=["provisioning"])
+
+_UNKEPT = {"Cache-Control": "no-store"}
+"""A cache between here and the device would keep a private key."""
 
 
 class TokenRequest(BaseModel):
@@ -35,9 +38,9 @@ class Signing(BaseModel):
 
 
 @router.get("/ca-certificate")
-def authority(city: CityPart, caller: Reader) -> PlainTextResponse:
+async def authority(caller: Reader) -> PlainTextResponse:
     """Return the certificate of our authority in PEM."""
-    return PlainTextResponse(city.provisioning.authority_pem)
+    return PlainTextResponse(caller.city.provisioning.authority_pem)
 
 
 @router.post("/endpoints/{uuid}/certificate", status_code=HTTPStatus.CREATED)
@@ -45,9 +48,11 @@ def sign(uuid: str, body: Signing, caller: Configurer) -> Response:
     """Issue a certificate for a key that never left the device."""
     endpoint = caller.endpoint(uuid, Level.CONFIGURE)
     try:
-        return as_json(caller.city.provisioning.sign(endpoint, body.csr), HTTPStatus.CREATED)
+        issued = caller.city.provisioning.sign(endpoint, body.csr)
     except ProvisioningError as error:
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from error
+    caller.tell(serial=issued["serial"])
+    return as_json(issued, HTTPStatus.CREATED)
 
 
 @router.post("/endpoints/{uuid}/provisionToken", status_code=HTTPStatus.CREATED)
@@ -56,18 +61,19 @@ def provision_token(
 ) -> PlainTextResponse:
     """Return a token that fetches the endpoint's bundle once, within a day, without a login."""
     endpoint = caller.endpoint(uuid, Level.CONFIGURE)
-    properties: dict[str, Any] = dict(body.customProperties) if body else {}
+    properties = {} if body is None else body.customProperties
     try:
         token = caller.city.provisioning.provision_token(endpoint, properties)
     except ProvisioningError as error:
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from error
-    return PlainTextResponse(token, HTTPStatus.CREATED)
+    return PlainTextResponse(token, HTTPStatus.CREATED, _UNKEPT)
 
 
 @router.get("/provision/{token}")
 def provision(
     token: str,
     city: CityPart,
+    about: About,
     accept: Annotated[str, Header()] = "application/json",
     publicKey: str | None = None,
     propertiesFileName: str | None = None,
@@ -78,8 +84,11 @@ def provision(
     except ProvisioningError as error:
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from error
     if bundle is None:
-        raise not_found("the token is unknown, used or expired; ask for another")
-    headers = {"Endpoint": str(bundle.endpoint)}
+        raise Problem(
+            HTTPStatus.NOT_FOUND, "the token is unknown, used or expired; ask for another"
+        )
+    about |= {"endpoint": bundle.endpoint, "serial": bundle.serial}
+    headers = {"Endpoint": str(bundle.endpoint), **_UNKEPT}
     if "application/zip" in accept:
         return Response(bundle.as_zip(), headers=headers, media_type="application/zip")
     return as_json(bundle.as_dict(), headers=headers)

@@ -8,11 +8,13 @@ import numpy as np
 from fastapi import APIRouter
 from fastapi.responses import Response
 
-from ciaas.kernel.address import EndpointId, parse_prefix
-from cpaas.access.answers import as_json, last_values
+from ciaas.kernel.address import parse_prefix
+from cpaas.access.answers.documents import as_json
+from cpaas.access.answers.latest import last_values
 from cpaas.access.caller import Reader
 from cpaas.access.problems import Problem, not_found
 from cpaas.limits import SUBTREE_POINTS_MAX
+from security.aaa.levels import Level
 
 router = APIRouter(tags=["data"])
 
@@ -21,11 +23,12 @@ router = APIRouter(tags=["data"])
 def last(address: str, caller: Reader) -> Response:
     """Return the newest observed value of a point, or of every readable point of a subtree."""
     levels = parse_prefix(address)
-    caller.owner_of(EndpointId(levels[0]))
-    points = caller.city.catalogue.under(levels)
-    readable = caller.readable(points)
+    endpoint = caller.owner_of(levels[0])
+    readable = caller.readable(endpoint.project, caller.city.catalogue.under(levels))
     if not readable:
-        raise not_found()
+        caller.need(endpoint, levels, Level.READ)
+        if len(levels) > 1:
+            raise not_found()
     if len(readable) > SUBTREE_POINTS_MAX:
         raise Problem(
             HTTPStatus.REQUEST_ENTITY_TOO_LARGE,

@@ -1,0 +1,1 @@
+"""The record of accesses: who asked for what, and what was answered."""

@@ -1,0 +1,20 @@
+"""Takes secrets out of what is recorded."""
+
+from __future__ import annotations
+
+import re
+
+from cpaas.limits import RECORDED_TEXT_CHARS_MAX
+
+_SECRET = re.compile(
+    r"bor_[\w-]+|(?<![0-9A-Za-z])[0-9A-Fa-f]{64}(?![0-9A-Za-z])|(?<=/provision/).+"
+)
+"""Bearer tokens, provision tokens, and whatever stands where a provision token belongs."""
+
+
+def redacted(text: str) -> str:
+    """Return a text of a request as it may be recorded: without tokens, and not too long."""
+    text = _SECRET.sub("…", text[: 4 * RECORDED_TEXT_CHARS_MAX])
+    if len(text) > RECORDED_TEXT_CHARS_MAX:
+        return text[:RECORDED_TEXT_CHARS_MAX] + "…"
+    return text

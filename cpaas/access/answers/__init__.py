@@ -1,0 +1,1 @@
+"""What the API answers: resources, last values and series in cloud.iO's shapes."""

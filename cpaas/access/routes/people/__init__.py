@@ -1,0 +1,1 @@
+"""Who: set-up, sign-in, tokens, users, projects and grants."""

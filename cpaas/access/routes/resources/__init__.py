@@ -1,0 +1,1 @@
+"""City resources: endpoints, their enrolment, metadata, and adapters' connections."""

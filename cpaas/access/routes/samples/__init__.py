@@ -1,0 +1,1 @@
+"""Samples: last values, history, an app's own observations, and what was set aside."""

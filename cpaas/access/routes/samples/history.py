@@ -1,0 +1,100 @@
+"""History with cloud.iO's parameters, one address or many, as JSON or CSV."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Annotated
+
+import msgspec
+from fastapi import APIRouter, Header, Query
+from fastapi.responses import Response
+
+from ciaas.kernel.address import EndpointId, parse_point
+from ciaas.ports import Missing, Point, Series
+from cpaas.access.answers.series import by_point, csv, written
+from cpaas.access.caller import Caller, Reader
+from cpaas.access.problems import Problem, not_found
+from cpaas.access.routes.samples.asked import Asked
+from cpaas.limits import HISTORY_ADDRESSES_MAX
+from security.aaa.levels import Level
+
+router = APIRouter(tags=["history"])
+
+AskedQuery = Annotated[Asked, Query()]
+Accept = Annotated[str, Header()]
+
+
+@router.get("/history")
+def of_many(asked: AskedQuery, caller: Reader, accept: Accept = "") -> Response:
+    """Return the series of several points: ``?address=…&address=…``."""
+    if not 1 <= len(asked.address) <= HISTORY_ADDRESSES_MAX:
+        raise Problem(
+            HTTPStatus.UNPROCESSABLE_ENTITY,
+            f"name 1 to {HISTORY_ADDRESSES_MAX} points with address=…",
+        )
+    points = {point.id: point for point in (_point(caller, text) for text in asked.address)}
+    series = caller.city.history.series(asked.span(list(points.values())))
+    if "text/csv" in accept:
+        addresses = [str(points[number].address) for number in series.point.tolist()]
+        return _csv(series, asked.separator, addresses)
+    parts = by_point(series)
+    members = [
+        msgspec.json.encode(point.address)
+        + b":"
+        + (written(parts[number]) if number in parts else b"[]")
+        for number, point in points.items()
+    ]
+    return _json(series, b"{" + b",".join(members) + b"}")
+
+
+@router.get("/history/{address:path}")
+def of_one(address: str, asked: AskedQuery, caller: Reader, accept: Accept = "") -> Response:
+    """Return the series of one point, ascending in time."""
+    if asked.address:
+        raise Problem(
+            HTTPStatus.UNPROCESSABLE_ENTITY, "name points in the path or by address=…, not both"
+        )
+    series = caller.city.history.series(asked.span([_point(caller, address)]))
+    if "text/csv" in accept:
+        return _csv(series, asked.separator, None)
+    return _json(series, written(series))
+
+
+def _point(caller: Caller, text: str) -> Point:
+    """Return a point that the caller may read, removed ones included.
+
+    The history of a deleted endpoint is for who owns its whole project.
+
+    Raises:
+        AddressError: it is no address.
+        Problem: 404 when it is not the caller's to know, 403 below READ.
+    """
+    city, address = caller.city, parse_point(text)
+    uuid = EndpointId(address.partition("/")[0])
+    endpoint = city.catalogue.endpoint(uuid)
+    if endpoint is not None:
+        caller.need(endpoint, address.split("/"), Level.READ)
+    else:
+        deleted = city.catalogue.deleted(uuid)
+        if deleted is None or caller.level(deleted.project) < Level.OWN:
+            raise not_found()
+    point = city.catalogue.by_address(address)
+    if point is not None:
+        return point
+    try:
+        return city.registry.point(address)
+    except Missing:
+        raise not_found() from None
+
+
+def _json(series: Series, body: bytes) -> Response:
+    return Response(body, headers=_truncated(series), media_type="application/json")
+
+
+def _csv(series: Series, separator: str, addresses: list[str] | None) -> Response:
+    text = "".join(csv(series, separator, addresses))
+    return Response(text, headers=_truncated(series), media_type="text/csv")
+
+
+def _truncated(series: Series) -> dict[str, str]:
+    return {"Borough-Truncated": "true"} if series.truncated else {}
