@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -35,16 +37,37 @@ def _section(page: str, title: str) -> str:
     return page.partition(f"## {title}\n")[2].partition("\n## ")[0]
 
 
-def test_the_api_page_has_every_route_and_no_other() -> None:
+def _routes() -> Mapping[str, Mapping[str, Any]]:
+    """Return what the application says of each route, by ``GET /path``."""
     # Routes are known before there is a city behind them; none is asked here.
     app = create_app(cast(City, _Nothing()))
-    real = {
-        f"{verb.upper()} {path.removeprefix(PREFIX)}"
-        for path, verbs in app.openapi()["paths"].items()
-        for verb in verbs
+    return {
+        f"{verb.upper()} {path.removeprefix(PREFIX)}": operation
+        for path, operations in app.openapi()["paths"].items()
+        for verb, operation in operations.items()
     }
+
+
+def test_the_api_page_has_every_route_and_no_other() -> None:
     cells = "\n".join(_first_cells(_section(_page("api.md"), "Routes")))
-    assert set(re.findall(r"`([A-Z]+ /[^`]*)`", cells)) == real
+    assert sorted(re.findall(r"`([A-Z]+ /[^`]*)`", cells)) == sorted(_routes())
+
+
+def test_the_api_page_has_every_parameter_of_a_query_and_no_other() -> None:
+    page = _page("api.md")
+    rows = _section(page, "Routes").splitlines()
+    of_history = {cell.strip("`") for cell in re.findall(r"`\w+`", _parameters(page))}
+    for route, operation in _routes().items():
+        [row] = [row for row in rows if f"`{route}`" in row.split(" | ")[0]]
+        named = set(re.findall(r"[?&](\w+)", row))
+        if route.startswith("GET /history"):
+            named |= of_history - {"address"}
+        real = {p["name"] for p in operation.get("parameters", ()) if p["in"] == "query"}
+        assert named == real - ({"address"} if "{address}" in route else set()), route
+
+
+def _parameters(page: str) -> str:
+    return " ".join(_first_cells(_section(page, "History")))
 
 
 def test_the_api_page_has_every_scope_and_level_in_order() -> None:
@@ -87,7 +110,7 @@ def test_the_settings_page_has_every_setting_with_its_default() -> None:
 
 
 def test_the_example_of_the_settings_page_is_read(
-    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     [toml] = [block.text for block in blocks("settings.md") if block.language == "toml"]
     (tmp_path / "borough.toml").write_text(toml)
@@ -101,14 +124,16 @@ def test_the_example_of_the_settings_page_is_read(
     assert settings.certificate_names == ("devices.city.example",)
 
 
-def test_the_settings_page_names_what_lies_in_the_home(tmp_path: Any) -> None:
+def test_the_settings_page_names_what_lies_in_the_home(tmp_path: Path) -> None:
     home = Home(tmp_path)
+    parts = {
+        getattr(home, name).relative_to(tmp_path).parts[0]
+        for name, member in vars(Home).items()
+        if isinstance(member, property)
+    }
+    assert len(parts) > 5
     cells = " ".join(_first_cells(_section(_page("settings.md"), "What lies in the home")))
-    for part in (
-        home.keys, home.registry, home.history, home.audit, home.authority, home.broker,
-        home.run, home.logs, home.spool,
-    ):  # fmt: skip
-        assert f"`{part.name}" in cells
+    assert parts | {"demo"} == {name.strip("/") for name in re.findall(r"`([^`]+)`", cells)}
 
 
 def test_the_auditors_page_has_every_reason_for_setting_aside() -> None:
