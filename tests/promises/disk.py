@@ -66,6 +66,11 @@ class SmallDisk:
         """Give the room back."""
         (self.seen_from_here / "filler").unlink()
 
+    def make_read_only(self) -> None:
+        """Let nobody write any more."""
+        command = [*self.within, "mount", "-o", "remount,ro", str(self.folder)]
+        subprocess.run(command, check=True)
+
     def end(self) -> None:
         """Unmount: the namespace ends with its last process."""
         self._holder.communicate()
