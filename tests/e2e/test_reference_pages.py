@@ -12,14 +12,16 @@ from pydantic_core import PydanticUndefined
 
 from borough.home import Home
 from borough.settings import Settings, default_home
+from ciaas import limits as ciaas
 from ciaas.interoperability.judge import PRECEDENCE, VERDICTS
 from ciaas.kernel.decode import Why
 from ciaas.kernel.sample import Reason
 from ciaas.kernel.wire import Verb
 from ciaas.ports import Resample
-from cpaas import limits
+from cpaas import limits as cpaas
 from cpaas.access.app import PREFIX, create_app
 from cpaas.access.city import City
+from security import limits as security
 from security.aaa.levels import Level
 from security.aaa.tokens import Scope
 from tests.e2e.pages import DOCS, blocks
@@ -77,16 +79,31 @@ def test_the_api_page_has_every_scope_and_level_in_order() -> None:
 
 
 @pytest.mark.parametrize(
-    "bound",
+    ("page", "bound"),
     [
-        f"up to {limits.OBSERVATIONS_MAX:,}",
-        f"1 to {limits.HISTORY_ROWS_MAX}, default {limits.HISTORY_ROWS_DEFAULT}",
-        f"above {limits.BODY_BYTES_MAX // 10**6} MB",
-        f"more than {limits.SUBTREE_POINTS_MAX:,} points",
+        ("api.md", f"up to {cpaas.OBSERVATIONS_MAX:,}"),
+        ("api.md", f"1 to {cpaas.HISTORY_ROWS_MAX}, default {cpaas.HISTORY_ROWS_DEFAULT}"),
+        ("api.md", f"series of up to {cpaas.HISTORY_ADDRESSES_MAX} points"),
+        ("api.md", f"above {cpaas.BODY_BYTES_MAX // 10**6} MB"),
+        ("api.md", f"more than {cpaas.SUBTREE_POINTS_MAX:,} points"),
+        ("api.md", f"A key has up to {cpaas.IDEMPOTENCY_KEY_CHARS_MAX} characters"),
+        ("api.md", f"lasts {security.SIGN_IN_LIFE_S // 3600} hours"),
+        ("architecture.md", f"up to {ciaas.UPLINK_BATCH_MESSAGES:,} messages or"),
+        ("architecture.md", f"or {ciaas.UPLINK_BATCH_BYTES // 10**6} MB"),
+        ("auditor.md", f"beyond {ciaas.RECORD_FILE_BYTES_MAX // 2**20} MiB"),
+        ("auditor.md", f"more than {ciaas.REFUSALS_PER_MINUTE_MAX} forbidden"),
+        ("auditor.md", f"newest {ciaas.HISTORY_ASIDE_ROWS_KEPT:,} parts"),
+        ("auditor.md", f"up to {ciaas.HISTORY_ASIDE_BYTES_KEPT // 2**20} MiB"),
+        ("cloudio.md", f"above {ciaas.PAYLOAD_BYTES_MAX // 2**20} MiB"),
+        ("cloudio.md", f"nested deeper than {ciaas.WIRE_DEPTH_MAX}"),
+        ("howto-connect-modbus.md", f"up to {ciaas.SPOOL_BYTES_MAX // 2**20} MiB"),
+        ("howto-enrol-device.md", f"good for {security.DEVICE_CERTIFICATE_DAYS} days"),
+        ("decisions/0004-tails-and-sorted-segments.md", f"({ciaas.HISTORY_SEGMENT_ROWS:,} rows)"),
+        ("decisions/0007-unknown-attributes-are-learned.md", f"{ciaas.POINTS_PER_ENDPOINT_MAX:,}"),
     ],
 )
-def test_the_bounds_on_the_api_page_are_those_of_the_code(bound: str) -> None:
-    assert bound in _page("api.md")
+def test_the_bounds_on_the_pages_are_those_of_the_code(page: str, bound: str) -> None:
+    assert bound in " ".join(_page(page).split())
 
 
 def test_the_words_of_resampling_are_on_the_api_page() -> None:
