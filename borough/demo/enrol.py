@@ -21,6 +21,7 @@ from cryptography.x509.oid import NameOID
 
 from borough.demo.city.plan import measurands
 from borough.demo.city.thing import Path, Thing
+from borough.demo.concurrency import all_of
 from borough.demo.devices.registers import connection
 from borough.demo.limits import ENROL_PARALLEL_MAX
 from borough.demo.platform_api import Platform, PlatformError
@@ -133,7 +134,7 @@ async def enrol(
         async with gate:
             await _describe(platform, notes, f"class:{name}", overlay)
 
-    await asyncio.gather(
+    await all_of(
         *(enrol_one(thing) for thing in things),
         *(describe_class(m.conforms, m.overlay()) for m in measurands(tuple(things))),
     )

@@ -35,6 +35,8 @@ FIRST_SAMPLE_S_MAX = 60.0
 """How long a run waits for the first live sample to be queryable before it gives up."""
 
 # -- enrolment and account
+ANSWER_S_MAX = 20.0
+"""How long a request is tried again while the platform does not answer: core may be starting."""
 ENROL_PARALLEL_MAX = 8
 """Requests of the enrolment under way at a time."""
 HISTORY_ADDRESSES_MAX = 20

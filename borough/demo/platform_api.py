@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import time
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any
 
 import httpx
 
+from borough.demo.limits import ANSWER_S_MAX
+
 _TIMEOUT_S = 30.0
-_TRIES = 5
+_BUSY = (429, 502, 503, 504)
 _PAUSE_S = 0.3
 
 
@@ -59,7 +62,7 @@ class Platform:
         """Return the answer's JSON.
 
         Raises:
-            PlatformError: refused, or not answered after several tries; NotFound for 404.
+            PlatformError: refused, or not answered within ANSWER_S_MAX; NotFound for 404.
         """
         return (await self._call("GET", path, query, None)).json()
 
@@ -79,20 +82,20 @@ class Platform:
     async def _call(
         self, method: str, path: str, query: Mapping[str, Any] | None, body: Any
     ) -> httpx.Response:
-        answer: httpx.Response | None = None
-        failure: object = None
-        for _ in range(_TRIES):
+        deadline = time.monotonic() + ANSWER_S_MAX
+        while True:
             try:
                 answer = await self._client.request(method, path, params=query, json=body)
             except httpx.TransportError as error:
-                failure = error or type(error).__name__
+                if time.monotonic() > deadline:
+                    reason = str(error) or type(error).__name__
+                    raise PlatformError(
+                        f"{method} {path}: no answer from the platform ({reason})"
+                    ) from error
             else:
-                if answer.status_code not in (429, 502, 503, 504):
+                if answer.status_code not in _BUSY or time.monotonic() > deadline:
                     break
-                failure = answer.status_code
             await asyncio.sleep(_PAUSE_S)
-        if answer is None:
-            raise PlatformError(f"{method} {path}: no answer from the platform ({failure})")
         if answer.status_code == 404:
             raise NotFound(f"{method} {path}: {_detail(answer)}")
         if not answer.is_success:

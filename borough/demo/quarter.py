@@ -14,6 +14,7 @@ from borough.demo.account import Accountant, gaps, percentiles, quarantined
 from borough.demo.children import Child, ChildError
 from borough.demo.city.plan import quarter
 from borough.demo.city.thing import Path, Thing
+from borough.demo.concurrency import all_of
 from borough.demo.devices.device_process import Spec
 from borough.demo.devices.modbus_process import HOST
 from borough.demo.devices.registers import POLL_S
@@ -181,7 +182,7 @@ class _Run:
             # Devices that were here before do not wait until the platform has been asked again.
             await prepared
             self._start_devices(Notes.read(self._folders.notes))
-            await asyncio.gather(self._enrol(prepared), self._first_sample())
+            await all_of(self._enrol(prepared), self._first_sample())
         else:
             self._start_devices(await self._enrol(prepared))
             await self._first_sample()

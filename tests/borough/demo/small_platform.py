@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -43,6 +44,10 @@ class SmallPlatform:
         """Status codes to answer first, one per request."""
         self.authority = authority
         self.lock = threading.Lock()
+        self.inside = self.inside_most = 0
+        """Requests in work now, and the most there ever were."""
+        self.pause_s = 0.0
+        """How long each request takes."""
 
     @contextmanager
     def served(self) -> Iterator[str]:
@@ -56,6 +61,11 @@ class SmallPlatform:
                 length = int(self.headers.get("Content-Length", 0))
                 body = json.loads(self.rfile.read(length)) if length else None
                 with platform.lock:
+                    platform.inside += 1
+                    platform.inside_most = max(platform.inside, platform.inside_most)
+                time.sleep(platform.pause_s)
+                with platform.lock:
+                    platform.inside -= 1
                     status, content = platform.handle(self, body)
                 data = (
                     content.encode() if isinstance(content, str) else json.dumps(content).encode()

@@ -228,19 +228,26 @@ def test_percentiles_of_latencies() -> None:
     assert percentiles([float(n) for n in range(1, 102)]) == {"p50": 51.0, "p99": 100.0}
 
 
-def test_platform_that_is_busy_is_asked_again_and_one_that_refuses_is_not() -> None:
+def test_platform_that_is_busy_is_asked_again_and_one_that_refuses_is_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     platform = SmallPlatform()
     platform.fail_next = [503, 503]
     assert using(platform, lambda p: p.get("/projects")) == [{"name": "city"}]
     platform.fail_next = [500]
     with pytest.raises(PlatformError, match="500, not now"):
         using(platform, lambda p: p.get("/projects"))
+    monkeypatch.setattr("borough.demo.platform_api.ANSWER_S_MAX", 0.0)
+    platform.fail_next = [503] * 5
+    with pytest.raises(PlatformError, match="503, not now"):
+        using(platform, lambda p: p.get("/projects"))
+    platform.fail_next = []
     with pytest.raises(NotFound, match="no route"):
         using(platform, lambda p: p.get("/nowhere"))
 
 
 def test_platform_that_is_not_there_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("borough.demo.platform_api._PAUSE_S", 0.0)
+    monkeypatch.setattr("borough.demo.platform_api.ANSWER_S_MAX", 0.0)
 
     async def ask() -> None:
         async with Platform("http://127.0.0.1:9", TOKEN) as connection:

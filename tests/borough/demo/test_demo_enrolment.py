@@ -10,6 +10,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
+from borough.demo import enrol as enrol_module
 from borough.demo.city.plan import measurands, quarter
 from borough.demo.city.thing import Path as Way
 from borough.demo.enrol import CONNECTION, PROJECT, Folders, Notes, enrol, enrolled
@@ -59,6 +60,15 @@ def test_first_start_enrols_everything(platform: SmallPlatform, folders: Folders
     devices = platform.connections[CONNECTION]["devices"]
     assert [device["uuid"] for device in devices] == polled
     assert enrolled(THINGS, folders)
+
+
+def test_enrolment_asks_for_several_things_at_a_time_and_not_for_all(
+    platform: SmallPlatform, folders: Folders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(enrol_module, "ENROL_PARALLEL_MAX", 3)
+    platform.pause_s = 0.02
+    run(platform, folders)
+    assert 1 < platform.inside_most <= 3
 
 
 def test_keys_stay_with_the_devices_and_match_their_certificates(

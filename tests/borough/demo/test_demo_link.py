@@ -12,15 +12,20 @@ from pathlib import Path
 
 import pytest
 
+from borough.demo.city.plan import quarter
 from borough.demo.devices import link as link_module
+from borough.demo.devices.backfill import Backfill
 from borough.demo.devices.link import Identity, Link, State
 from borough.demo.devices.sample import Outgoing, Reading, update
 from borough.demo.limits import (
+    BACKFILL_INFLIGHT_MAX,
     DELAYED_ENTRIES_MAX,
     INFLIGHT_MESSAGES_MAX,
     OUTBOX_SAMPLES_MAX,
     RECONNECT_S_MAX,
 )
+from borough.demo.recordings.library import Recordings
+from borough.demo.recordings.replay import DAY_MS
 from tests.borough.demo.quarter_broker import PATIENCE_S, Authority, City, TestBroker, free_port
 
 UUID = "6a6c5d7e-1111-5222-8333-444455556666"
@@ -83,6 +88,21 @@ def test_what_does_not_fit_under_way_follows_delayed_and_in_order(loop: Loop, ci
         if message.topic.startswith("@delayed")
     ]
     assert sizes == [DELAYED_ENTRIES_MAX, 7]
+
+
+def test_the_past_leaves_room_for_live_values(
+    loop: Loop, tmp_path: Path, recordings_here: Path
+) -> None:
+    del recordings_here
+    lights = next(thing for thing in quarter() if thing.key == "lights-01")
+    span = (1_790_000_000_000, 1_790_000_000_000 + 60 * DAY_MS)
+    loop.until(lambda: loop.link.state is State.UP and loop.link.outstanding == 0)
+    backfill = Backfill([lights], span, tmp_path / "done", Recordings(), lambda thing: loop.link)
+    backfill.step()
+    backfill.step()
+    assert loop.link.outstanding == BACKFILL_INFLIGHT_MAX
+    assert backfill.sent == BACKFILL_INFLIGHT_MAX * DELAYED_ENTRIES_MAX
+    assert loop.link.room == INFLIGHT_MESSAGES_MAX - BACKFILL_INFLIGHT_MAX
 
 
 def test_full_outbox_drops_the_oldest_and_counts_them(tmp_path: Path) -> None:
