@@ -14,7 +14,7 @@ longer the consumers.
 """
 WINDOW_BYTES = 32_768
 """Payload that one device has under way, if that is fewer messages; one at least."""
-WAITING_BYTES_MAX = 64_000_000
+WAITING_BYTES_MAX = 32_000_000
 """Payload that may wait with the broker; above it the load holds until half of it is stored.
 
 PUBACK does not slow down when the consumer is behind: without this a case would measure how fast

@@ -34,7 +34,7 @@ from borough.settings import Listen, Settings
 CASES = ("json", "transaction20", "transaction100")
 
 _BARS = {"json": 0.60, "transaction20": 4.0, "transaction100": 5.0}
-_LOOK_S = 0.5
+_LOOK_S = 0.25
 _SETTLE_LOOK_S = 0.05
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from borough.bench import latency, query, uplink
+from borough.bench.limits import ENROL_PARALLEL
 from borough.bench.result import Result
 from borough.bench.rig.past import MINUTE_MS, YEAR_MS
 from borough.settings import Settings
@@ -17,7 +18,7 @@ SAID: list[str] = []
 
 
 def run_uplink(settings: Settings) -> Result:
-    plan = uplink.Plan(devices=3, window_s=0.5, warm_s=0.2)
+    plan = uplink.Plan(devices=ENROL_PARALLEL + 1, window_s=0.5, warm_s=0.2)
     return uplink.bench(settings, uplink.CASES, 1, SAID.append, plan)
 
 
