@@ -137,3 +137,10 @@ def test_a_wrong_parameter_is_refused_with_a_problem(house: House, params: dict[
     assert answer.status_code in (400, 422)
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json()["detail"]
+
+
+def test_points_without_a_sample_in_the_interval_have_an_empty_series(house: House) -> None:
+    point = f"{house.endpoint()}/n/o/a"
+    house.observe((point, 1.0, NOW))
+    ask = {"address": point, "to": "2001-01-01T00:00:00"}
+    assert house.client().get("/history", params=ask).json() == {point: []}

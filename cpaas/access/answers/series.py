@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
+from itertools import pairwise
 
 import msgspec
 import numpy as np
@@ -62,7 +63,7 @@ def by_point(series: Series) -> dict[int, Series]:
             **{name: getattr(series, name)[start:end] for name in _COLUMNS},
             truncated=series.truncated,
         )
-        for start, end in zip(starts, [*starts[1:], len(point)], strict=True)
+        for start, end in pairwise([*starts, len(point)])
     }
 
 
