@@ -17,17 +17,39 @@ from ciaas.computing.broker import launch
 
 _READY_S = 60.0
 _STOP_S = 12.0
-_LOOK_S = 0.1
+_LOOK_S = 0.05
+
+
+class Starting:
+    """A platform that is coming up."""
+
+    def __init__(self, process: subprocess.Popen[bytes], home: Home, settings: Settings):
+        self._process, self._home, self._settings = process, home, settings
+
+    def wait_ready(self) -> None:
+        """Return when the API answers that devices are let in.
+
+        Raises:
+            HomeError: it did not become ready; its own sentence.
+        """
+        deadline = time.monotonic() + _READY_S
+        while not http_ready(self._settings.http):
+            if self._process.poll() is not None:
+                assert self._process.stderr is not None
+                words = self._process.stderr.read().decode(errors="replace").strip()
+                raise HomeError(words.removeprefix("borough: ") or "the platform did not start")
+            if time.monotonic() > deadline:
+                raise HomeError(
+                    f"the platform is not ready after {_READY_S:g} s; see {self._home.logs}"
+                )
+            time.sleep(_LOOK_S)  # the other process tells it in no other way than by answering
 
 
 @contextmanager
-def platform(home: Home, settings: Settings, *, quiet: bool = False) -> Iterator[None]:
+def starting(home: Home, settings: Settings, *, quiet: bool = False) -> Iterator[Starting]:
     """Run ``borough up`` for the length of the block; enter it in the main thread.
 
     What it says on standard output goes to standard error, or nowhere when ``quiet``.
-
-    Raises:
-        HomeError: it did not become ready; its own sentence.
     """
     process = subprocess.Popen(  # noqa: S603 - no shell, and the program is ours
         [
@@ -47,15 +69,7 @@ def platform(home: Home, settings: Settings, *, quiet: bool = False) -> Iterator
     )
     assert process.stderr is not None
     try:
-        deadline = time.monotonic() + _READY_S
-        while not http_ready(settings.http):
-            if process.poll() is not None:
-                words = process.stderr.read().decode(errors="replace").strip()
-                raise HomeError(words.removeprefix("borough: ") or "the platform did not start")
-            if time.monotonic() > deadline:
-                raise HomeError(f"the platform is not ready after {_READY_S:g} s; see {home.logs}")
-            time.sleep(_LOOK_S)  # the other process tells it in no other way than by answering
-        yield
+        yield Starting(process, home, settings)
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
@@ -65,3 +79,15 @@ def platform(home: Home, settings: Settings, *, quiet: bool = False) -> Iterator
                 process.kill()
                 process.wait()
         process.stderr.close()
+
+
+@contextmanager
+def platform(home: Home, settings: Settings, *, quiet: bool = False) -> Iterator[None]:
+    """Run a platform that is ready for the length of the block.
+
+    Raises:
+        HomeError: it did not become ready; its own sentence.
+    """
+    with starting(home, settings, quiet=quiet) as coming:
+        coming.wait_ready()
+        yield

@@ -7,18 +7,17 @@ import dataclasses
 import json
 import signal
 import time
+from typing import TYPE_CHECKING
 
 import click
 
-from borough.client import local_client
-from borough.demo.children import ChildError
-from borough.demo.platform_api import PlatformError
-from borough.demo.quarter import Site, Summary, run_demo
-from borough.demo.recordings.wheels import RecordingsError, ensure_recordings
 from borough.home import Home, HomeError
-from borough.platform import platform
+from borough.platform import starting
 from borough.roles.watch import describe
 from borough.settings import Settings
+
+if TYPE_CHECKING:
+    from borough.demo.quarter import Summary
 
 
 def demo(home: Home, settings: Settings, seconds: float | None, as_json: bool) -> int:
@@ -28,13 +27,19 @@ def demo(home: Home, settings: Settings, seconds: float | None, as_json: bool) -
         HomeError: the platform or the demo could not start; one sentence.
     """
     began = time.monotonic()
-    try:
-        ensure_recordings()
-        with platform(home, settings):
+    with starting(home, settings) as coming:
+        # Imported while the platform starts: together these take a second of processor time.
+        from borough.demo.children import ChildError
+        from borough.demo.platform_api import PlatformError
+        from borough.demo.recordings.wheels import RecordingsError, ensure_recordings
+
+        try:
+            ensure_recordings()
+            coming.wait_ready()
             summary = asyncio.run(_run(home, settings, seconds, began))
-            roles = {name: role["state"] for name, role in describe(home)["roles"].items()}
-    except (RecordingsError, PlatformError, ChildError) as error:
-        raise HomeError(str(error)) from error
+        except (RecordingsError, PlatformError, ChildError) as error:
+            raise HomeError(str(error)) from error
+        roles = {name: role["state"] for name, role in describe(home)["roles"].items()}
     if as_json:
         facts = dataclasses.asdict(summary) | {
             "roles": roles,
@@ -48,6 +53,9 @@ def demo(home: Home, settings: Settings, seconds: float | None, as_json: bool) -
 
 
 async def _run(home: Home, settings: Settings, seconds: float | None, began: float) -> Summary:
+    from borough.client import local_client
+    from borough.demo.quarter import Site, run_demo
+
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from borough.home import Home
-from ciaas.sensorisation.runtime import RuntimeHealth
+
+if TYPE_CHECKING:  # the watch role reads reports, and needs nothing of the runtime
+    from ciaas.sensorisation.runtime import RuntimeHealth
 
 
 def write_report(home: Home, pid: int, health: RuntimeHealth) -> None:

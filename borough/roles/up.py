@@ -13,14 +13,13 @@ from cryptography import x509
 from borough.clock import MachineClock
 from borough.home import Home, HomeError, Lock
 from borough.roles.field_report import read_report
+from borough.roles.schema import migrate
 from borough.roles.watch import PythonRole, Watch, check_port, free_port, held, http_ready
 from borough.settings import Settings
 from borough.wiring import BusAddress, open_keys, write_bus
 from ciaas.computing.broker.configuration import BrokerConfiguration, Listen, RoleKeys, check
 from ciaas.computing.broker.errors import BrokerError
 from ciaas.computing.broker.process import Broker
-from ciaas.ports import HistoryError, RegistryError
-from ciaas.storage import history, registry
 from security.encryption.authority import Authority
 from security.encryption.certificates import AuthorityError
 from security.encryption.keyring import KeyRing, Role
@@ -56,19 +55,6 @@ def up(home: Home, settings: Settings, on_ready: Callable[[], None]) -> int:
             ),
         )
         return Watch(home, settings, roles).run(on_ready)
-
-
-def migrate(home: Home) -> None:
-    """Bring the stores to this version's schema, on copies.
-
-    Raises:
-        HomeError: a store is of a newer version, damaged, or the disk is full.
-    """
-    try:
-        registry.migrate(home.registry)
-        history.migrate(home.history)
-    except (RegistryError, HistoryError) as error:
-        raise HomeError(str(error)) from error
 
 
 def prepare_broker(home: Home, settings: Settings, keys: KeyRing, lock: Lock) -> Broker:
