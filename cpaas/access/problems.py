@@ -55,6 +55,11 @@ _ANSWERS: dict[type[Exception], tuple[HTTPStatus, dict[str, str] | None]] = {
     SetUpClosed: (HTTPStatus.CONFLICT, None),
 }
 """A subclass is answered as the nearest of its parents."""
+_ROUTING = {
+    HTTPStatus.NOT_FOUND: "there is no such path; GET /api/v1/openapi.json lists all",
+    HTTPStatus.METHOD_NOT_ALLOWED: "this path does not take that verb; Allow lists those it takes",
+}
+"""What the framework's router says in a word."""
 _Handler: TypeAlias = Callable[[Request, Exception], Awaitable[Response]]
 
 
@@ -121,8 +126,9 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def of_http(request: Request, error: HTTPException) -> Response:
         headers = dict(error.headers) if error.headers else None
-        more = error.more if isinstance(error, Problem) else {}
-        return answer(error.status_code, str(error.detail), headers, **more)
+        if isinstance(error, Problem):
+            return answer(error.status_code, str(error.detail), headers, **error.more)
+        return answer(error.status_code, _ROUTING.get(error.status_code, error.detail), headers)
 
     @app.exception_handler(RequestValidationError)
     async def of_validation(request: Request, error: RequestValidationError) -> Response:

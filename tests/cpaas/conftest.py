@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,10 +32,13 @@ from cpaas.access.app import create_app
 from cpaas.access.city import City
 from security.aaa.accounts import Accounts
 from security.aaa.passwords import Passwords
+from security.aaa.tokens import Scope
 from security.encryption.authority import Authority
 
 SECRET = "bor_" + "a" * 43
+"""Token of the administrator that every house begins with."""
 API = "/api/v1"
+USER_SCOPES = frozenset(Scope) - {Scope.ADMIN}
 
 
 class Silent:
@@ -76,32 +79,44 @@ class House:
 
     city: City
     base_url: str
-    clients: list[httpx.Client]
     registry: Registry
     history: DuckHistory
     record: RecordFile
-    accounts: Accounts
+    uplink: Uplink
     room: Room
     waiting: list[str | None]
     """What ``ready`` answers: the last entry."""
+    clients: list[httpx.Client] = field(default_factory=list)
 
-    def client(self, token: str | None = SECRET) -> httpx.Client:
+    def client(self, token: str | None = SECRET, base_url: str | None = None) -> httpx.Client:
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-        self.clients.append(httpx.Client(base_url=self.base_url, headers=headers))
+        self.clients.append(
+            httpx.Client(base_url=base_url or self.base_url, headers=headers, timeout=30.0)
+        )
         return self.clients[-1]
 
-    def user(self, name: str, **grants: str) -> httpx.Client:
-        """Return a client of a new user without a password; grants are ``level=prefix``."""
-        user = self.accounts.add_user(name, None)
-        admin = self.client()
-        for level, prefix in grants.items():
-            body = {"user": name, "prefix": prefix, "level": level}
-            assert admin.put("/grants", json=body).status_code == 204
-        scopes: Any = ("read", "write", "configure", "grant")
-        return self.client(self.accounts.issue_token(user.id, "test", scopes, None).text)
+    def user(
+        self,
+        name: str,
+        grants: Mapping[str, str] | None = None,
+        scopes: frozenset[Scope] = USER_SCOPES,
+    ) -> httpx.Client:
+        """Return a client of a new user without a password; grants are level by prefix."""
+        user = self.city.accounts.add_user(name, None)
+        for prefix, level in (grants or {}).items():
+            self.grant(name, prefix, level)
+        return self.client(self.city.accounts.issue_token(user.id, "test", scopes, None).text)
 
-    def endpoint(self, name: str = "Lamp 12", **query: str) -> str:
-        made = self.client().post("/endpoints", params={"friendlyName": name, **query})
+    def grant(self, user: str, prefix: str, level: str) -> None:
+        body = {"user": user, "prefix": prefix, "level": level}
+        answer = self.client().put("/grants", json=body)
+        assert answer.status_code == 204, answer.text
+
+    def project(self, name: str) -> None:
+        assert self.client().post("/projects", json={"name": name}).status_code == 201
+
+    def endpoint(self, name: str = "Lamp 12", project: str = "city") -> str:
+        made = self.client().post("/endpoints", params={"friendlyName": name, "project": project})
         assert made.status_code == 201, made.text
         uuid: str = made.json()["uuid"]
         return uuid
@@ -109,6 +124,11 @@ class House:
     def observe(self, *samples: tuple[str, Any, float | None]) -> httpx.Response:
         observations = [{"address": a, "value": v, "timestamp": t} for a, v, t in samples]
         return self.client().post("/observations", json={"observations": observations})
+
+    def recorded(self) -> list[dict[str, Any]]:
+        """Return what the record holds of accesses, in order."""
+        entries = self.record.read(0, 10_000)
+        return [entry for entry in entries if entry.get("kind") == "access"]
 
 
 @contextmanager
@@ -145,52 +165,51 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 @pytest.fixture
 def house(tmp_path: Path, authority: Authority) -> Iterator[House]:
+    with open_house(tmp_path, authority) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def shared_house(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> Iterator[House]:
+    """One for all tests of a module that look only, or make what they need themselves."""
+    with open_house(tmp_path_factory.mktemp("house"), authority) as opened:
+        yield opened
+
+
+@contextmanager
+def open_house(folder: Path, authority: Authority) -> Iterator[House]:
     clock = MachineClock()
-    migrate(tmp_path / "registry.sqlite")
-    registry = open_registry(tmp_path / "registry.sqlite", clock=clock)
-    history = open_history(":memory:", clock=clock)
-    record = RecordFile(tmp_path / "audit", clock.now_ms)
-    resources = registry.resources
-    resources.create_project("city")
+    migrate(folder / "registry.sqlite")
+    registry = open_registry(folder / "registry.sqlite", clock=clock)
+    history = open_history(None, clock=clock)
+    record = RecordFile(folder / "audit", clock.now_ms)
+    registry.resources.create_project("city")
     enrol_local(registry, SECRET)
-    catalogue = Catalogue(resources)
+    catalogue = Catalogue(registry.resources)
     rights = RightsFeed(registry)
-    registry.on_change(lambda version: (catalogue.refresh(), rights.refresh(), None)[-1])
+
+    def hold(version: int) -> None:
+        catalogue.refresh()
+        rights.refresh()
+
+    registry.on_change(hold)
     failures: list[BaseException] = []
-    uplink = Uplink(
-        devices=Silent(),
-        roles=Silent(),
-        volatile=SilentVolatile(),
-        decode=lambda messages: (_ for _ in ()).throw(AssertionError("nothing comes")),
-        judge=judge_of(catalogue, history).judge,
-        history=history,
-        publish=lambda commit: None,
-        known=catalogue,
-        doorbell=threading.Event(),
-        failed=failures.append,
-    )
+    uplink = uplink_of(history, catalogue, failures)
     uplink.start()
     room = Room()
     waiting: list[str | None] = [None]
-    passwords = Passwords()
-    accounts = Accounts(registry.accounts, clock.now_ms, registry.version, passwords)
     city = City(
         clock=clock,
-        registry=resources,
+        registry=registry.resources,
         catalogue=catalogue,
         history=history,
         write=uplink.write,
         presence=room,
-        connections=DocumentDoor(resources),
+        connections=DocumentDoor(registry.resources),
         provisioning=Provisioning(
-            resources,
-            registry.certificates,
-            authority,
-            clock,
-            "localhost",
-            8883,
+            registry.resources, registry.certificates, authority, clock, "localhost", 8883
         ),
-        accounts=accounts,
+        accounts=accounts_of(registry, clock, rights),
         grants=registry.grants,
         rights=rights.rights,
         record=record,
@@ -201,9 +220,9 @@ def house(tmp_path: Path, authority: Authority) -> Iterator[House]:
     )
     try:
         with served(city) as base_url:
-            clients: list[httpx.Client] = []
-            yield House(city, base_url, clients, registry, history, record, accounts, room, waiting)
-            for client in clients:
+            house = House(city, base_url, registry, history, record, uplink, room, waiting)
+            yield house
+            for client in house.clients:
                 client.close()
     finally:
         uplink.stop()
@@ -211,3 +230,27 @@ def house(tmp_path: Path, authority: Authority) -> Iterator[House]:
         record.close()
         registry.close()
         assert not failures
+
+
+def uplink_of(history: DuckHistory, catalogue: Catalogue, failures: list[BaseException]) -> Uplink:
+    def nothing(messages: Sequence[Message]) -> Any:
+        raise AssertionError("nothing comes from the bus")
+
+    return Uplink(
+        devices=Silent(),
+        roles=Silent(),
+        volatile=SilentVolatile(),
+        decode=nothing,
+        judge=judge_of(catalogue, history).judge,
+        history=history,
+        publish=lambda commit: None,
+        known=catalogue,
+        doorbell=threading.Event(),
+        failed=failures.append,
+    )
+
+
+def accounts_of(registry: Registry, clock: MachineClock, rights: RightsFeed) -> Accounts:
+    """Accounts whose passwords cost next to nothing."""
+    cheap = Passwords(time_cost=1, memory_kib=8, lanes=1)
+    return Accounts(registry.accounts, clock.now_ms, lambda: rights.rights.version, cheap)

@@ -1,0 +1,304 @@
+"""Every route by every verb: nobody gets in without a token, and nothing of others exists.
+
+A route without a row here fails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import httpx
+import pytest
+from fastapi.routing import iter_route_contexts
+
+from cpaas.access.app import create_app
+from security.aaa.tokens import Scope
+from tests.cpaas.conftest import API, USER_SCOPES, House
+
+OPEN = "answers without a login"
+OWN = "is about the caller alone"
+ADMIN = "does not exist for other users"
+FOREIGN = "names a thing of another tenant"
+LIST = "lists what the caller may know"
+NAMELESS = "names no thing of others"
+
+
+class Row(NamedTuple):
+    """What a stranger sends, and why the answer is as it is."""
+
+    kind: str
+    path: str = ""
+    """With ``U`` endpoint, ``P`` point, ``C`` connection and ``T`` project of others."""
+    body: Any = None
+
+
+MATRIX: dict[tuple[str, str], Row] = {
+    ("GET", "/openapi.json"): Row(OPEN, "/openapi.json"),
+    ("GET", "/health"): Row(OPEN, "/health"),
+    ("POST", "/setup"): Row(OPEN, "/setup", {"code": "x", "name": "a", "password": "b"}),
+    ("POST", "/login"): Row(OPEN, "/login", {"name": "a", "password": "b"}),
+    ("GET", "/provision/{token}"): Row(OPEN, "/provision/" + "0" * 64),
+    ("GET", "/account"): Row(OWN, "/account"),
+    ("GET", "/tokens"): Row(OWN, "/tokens"),
+    ("POST", "/tokens"): Row(OWN, "/tokens", {"label": "a", "scopes": ["read"]}),
+    ("DELETE", "/tokens/{number}"): Row(FOREIGN, "/tokens/1"),
+    ("GET", "/status"): Row(ADMIN, "/status"),
+    ("GET", "/users"): Row(ADMIN, "/users"),
+    ("POST", "/users"): Row(ADMIN, "/users", {"name": "new"}),
+    ("PATCH", "/users/{name}"): Row(ADMIN, "/users/owner", {"disabled": True}),
+    ("GET", "/projects"): Row(LIST, "/projects"),
+    ("POST", "/projects"): Row(ADMIN, "/projects", {"name": "new"}),
+    ("GET", "/grants"): Row(LIST, "/grants"),
+    ("PUT", "/grants"): Row(
+        FOREIGN, "/grants", {"user": "stranger", "prefix": "U/#", "level": "READ"}
+    ),
+    ("DELETE", "/grants"): Row(FOREIGN, "/grants?user=owner&prefix=U"),
+    ("GET", "/endpoints"): Row(LIST, "/endpoints"),
+    ("POST", "/endpoints"): Row(FOREIGN, "/endpoints?friendlyName=a&project=T"),
+    ("GET", "/endpoints/{uuid}"): Row(FOREIGN, "/endpoints/U"),
+    ("DELETE", "/endpoints/{uuid}"): Row(FOREIGN, "/endpoints/U"),
+    ("GET", "/endpoints/{uuid}/online"): Row(FOREIGN, "/endpoints/U/online"),
+    ("PUT", "/endpoints/{uuid}/friendlyName"): Row(
+        FOREIGN, "/endpoints/U/friendlyName?friendlyName=mine"
+    ),
+    ("PUT", "/endpoints/{uuid}/metaData"): Row(FOREIGN, "/endpoints/U/metaData", {"a": 1}),
+    ("PUT", "/endpoints/{uuid}/banned"): Row(FOREIGN, "/endpoints/U/banned?blocked=true"),
+    ("POST", "/endpoints/{uuid}/provisionToken"): Row(FOREIGN, "/endpoints/U/provisionToken"),
+    ("POST", "/endpoints/{uuid}/certificate"): Row(
+        FOREIGN, "/endpoints/U/certificate", {"csr": "x"}
+    ),
+    ("GET", "/ca-certificate"): Row(NAMELESS, "/ca-certificate"),
+    ("GET", "/metadata/{address:path}"): Row(FOREIGN, "/metadata/P"),
+    ("PATCH", "/metadata/{address:path}"): Row(FOREIGN, "/metadata/P", {"unit": "W"}),
+    ("GET", "/connections"): Row(LIST, "/connections"),
+    ("GET", "/connections/{name}"): Row(FOREIGN, "/connections/C"),
+    ("PUT", "/connections/{name}"): Row(FOREIGN, "/connections/C", {"adapter": "modbus"}),
+    ("DELETE", "/connections/{name}"): Row(FOREIGN, "/connections/C"),
+    ("GET", "/data/{address:path}"): Row(FOREIGN, "/data/P"),
+    ("GET", "/history"): Row(FOREIGN, "/history?address=P"),
+    ("GET", "/history/{address:path}"): Row(FOREIGN, "/history/P"),
+    ("POST", "/observations"): Row(
+        NAMELESS, "/observations", {"observations": [{"address": "P", "value": 1.0}]}
+    ),
+    ("GET", "/quarantine"): Row(FOREIGN, "/quarantine?endpoint=U"),
+}
+"""Both of `/observations` and `/ca-certificate` have tests of their own below."""
+
+
+class Others(NamedTuple):
+    """What belongs to another tenant."""
+
+    endpoint: str
+    point: str
+    connection: str = "waterworks"
+    project: str = "water"
+
+    def fill(self, text: str) -> str:
+        for letter, name in zip("UPCT", self, strict=True):
+            text = text.replace(f"/{letter}", f"/{name}").replace(f"={letter}", f"={name}")
+        return text
+
+    def fill_body(self, body: Any) -> Any:
+        match body:
+            case dict():
+                return {key: self.fill_body(value) for key, value in body.items()}
+            case list():
+                return [self.fill_body(value) for value in body]
+            case "P":
+                return self.point
+            case "U/#":
+                return f"{self.endpoint}/#"
+        return body
+
+
+NOWHERE = Others(
+    "00000000-0000-4000-8000-00000000dead",
+    "00000000-0000-4000-8000-00000000dead/Pump/flow/rate",
+    "nowhere",
+    "nowhere",
+)
+DOCUMENT = {
+    "adapter": "modbus",
+    "host": "127.0.0.1",
+    "profiles": {
+        "meter": {"points": [{"name": "Meter/flow/rate", "address": 0, "type": "uint16"}]}
+    },
+    "devices": [{"id": "one", "profile": "meter", "unit": 1}],
+}
+
+
+@pytest.fixture(scope="module")
+def others(shared_house: House) -> Others:
+    """A tenant with everything that a tenant can have."""
+    house = shared_house
+    house.project("water")
+    uuid = house.endpoint("Pump", project="water")
+    point = f"{uuid}/Pump/flow/rate"
+    assert house.observe((point, 1.0, 1_700_000_000)).status_code == 201
+    house.user("owner", {f"{uuid}/#": "OWN"})
+    project = next(p for p in house.registry.resources.projects() if p.name == "water")
+    house.registry.resources.put_connection("waterworks", project.id, "modbus", {"x": 1}, True)
+    return Others(uuid, point)
+
+
+@pytest.fixture(scope="module")
+def stranger(shared_house: House, others: Others) -> httpx.Client:
+    """A user with every scope but admin, and without a grant."""
+    return shared_house.user("stranger")
+
+
+def routes(house: House) -> Iterator[tuple[str, str]]:
+    for route in iter_route_contexts(create_app(house.city).routes):
+        assert route.path is not None and route.methods, f"{route} cannot be asked by this test"
+        for verb in route.methods:
+            yield verb, route.path.removeprefix(API)
+
+
+def ask(client: httpx.Client, verb: str, row: Row, others: Others) -> httpx.Response:
+    return client.request(verb, others.fill(row.path), json=others.fill_body(row.body))
+
+
+def of_kind(*kinds: str) -> list[tuple[str, str]]:
+    return [key for key, row in MATRIX.items() if row.kind in kinds]
+
+
+def test_every_route_has_a_row_and_no_row_is_left_over(shared_house: House) -> None:
+    assert sorted(routes(shared_house)) == sorted(MATRIX)
+
+
+@pytest.mark.parametrize(("verb", "path"), of_kind(OWN, ADMIN, FOREIGN, LIST, NAMELESS))
+@pytest.mark.parametrize("authorization", [None, "Bearer", "Bearer bor_x", "Basic YWxhZGRpbjp4"])
+def test_nothing_is_answered_without_a_token(
+    shared_house: House, others: Others, verb: str, path: str, authorization: str | None
+) -> None:
+    with shared_house.client(token=None) as client:
+        if authorization is not None:
+            client.headers["Authorization"] = authorization
+        answer = ask(client, verb, MATRIX[verb, path], others)
+    assert answer.status_code == 401
+    assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+    assert answer.json()["status"] == 401
+
+
+@pytest.mark.parametrize(("verb", "path"), of_kind(FOREIGN, ADMIN))
+def test_what_is_of_others_reads_as_what_does_not_exist(
+    stranger: httpx.Client, others: Others, verb: str, path: str
+) -> None:
+    row = MATRIX[verb, path]
+    theirs, nobodys = ask(stranger, verb, row, others), ask(stranger, verb, row, NOWHERE)
+    if (verb, path) == ("PUT", "/connections/{name}"):
+        # A free name may be taken by who may configure a project; the stranger may not.
+        assert nobodys.status_code == 403
+    else:
+        assert nobodys.status_code == 404
+        assert theirs.content == nobodys.content
+    assert theirs.status_code == 404
+    assert theirs.json() == {
+        "type": "about:blank",
+        "title": "Not Found",
+        "status": 404,
+        "detail": "nothing of that name is visible to you",
+    }
+
+
+@pytest.mark.parametrize(("verb", "path"), of_kind(LIST))
+def test_lists_of_a_stranger_are_empty(
+    stranger: httpx.Client, others: Others, verb: str, path: str
+) -> None:
+    assert ask(stranger, verb, MATRIX[verb, path], others).json() == []
+
+
+def test_the_stranger_changed_nothing(
+    shared_house: House, stranger: httpx.Client, others: Others
+) -> None:
+    admin = shared_house.client()
+    before = [admin.get(path).json() for path in ("/users", "/grants", "/projects", "/connections")]
+    endpoint = admin.get(f"/endpoints/{others.endpoint}").json()
+    for (verb, _), row in MATRIX.items():
+        if row.kind in (FOREIGN, ADMIN):
+            ask(stranger, verb, row, others)
+    after = [admin.get(path).json() for path in ("/users", "/grants", "/projects", "/connections")]
+    assert after == before
+    assert admin.get(f"/endpoints/{others.endpoint}").json() == endpoint
+    assert shared_house.room.sent_away == []
+
+
+def test_a_sample_for_another_tenant_is_refused_as_for_nobody(
+    stranger: httpx.Client, others: Others
+) -> None:
+    row = MATRIX["POST", "/observations"]
+    theirs, nobodys = (ask(stranger, "POST", row, whose) for whose in (others, NOWHERE))
+    assert theirs.status_code == nobodys.status_code == 422
+    assert theirs.content == nobodys.content
+
+
+def test_the_quarantine_of_others_is_not_listed(stranger: httpx.Client, others: Others) -> None:
+    assert stranger.get("/quarantine").json() == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"user": "nobody", "prefix": "U/#", "level": "READ"},
+        {"user": "owner", "prefix": "project:water", "level": "OWN"},
+        {"user": "owner", "prefix": "project:nowhere", "level": "OWN"},
+    ],
+)
+def test_grants_tell_nothing_of_others(
+    stranger: httpx.Client, others: Others, body: dict[str, str]
+) -> None:
+    answer = stranger.put("/grants", json=others.fill_body(body))
+    assert (answer.status_code, answer.json()["detail"]) == (
+        404, "nothing of that name is visible to you",
+    )  # fmt: skip
+
+
+def test_a_uuid_is_no_way_to_learn_of_others(
+    shared_house: House, stranger: httpx.Client, others: Others
+) -> None:
+    shared_house.project("parks")
+    gardener = shared_house.user("gardener", {"project:parks": "OWN"})
+    taken, free = (
+        gardener.post("/endpoints", params={"friendlyName": "a"}, json={"uuid": whose.endpoint})
+        for whose in (others, NOWHERE)
+    )
+    assert taken.status_code == free.status_code == 403
+    assert taken.content == free.content
+    answers = []
+    for whose in (others, NOWHERE):
+        device = {**DOCUMENT["devices"][0], "uuid": whose.endpoint}  # type: ignore[index,dict-item] # a literal above
+        answers.append(gardener.put("/connections/parks", json={**DOCUMENT, "devices": [device]}))
+    assert [answer.status_code for answer in answers] == [422, 422]
+    texts = [
+        answer.json()["detail"].replace(whose.endpoint, "")
+        for answer, whose in zip(answers, (others, NOWHERE), strict=True)
+    ]
+    assert texts[0] == texts[1]
+
+
+@pytest.mark.parametrize(("verb", "path"), of_kind(OWN, FOREIGN, LIST, NAMELESS))
+def test_a_scope_too_few_is_refused_before_anything_is_looked_up(
+    shared_house: House, others: Others, verb: str, path: str
+) -> None:
+    if path in ("/account", "/tokens", "/tokens/{number}"):
+        return  # the own account needs a token and no scope
+    answers = []
+    for scope in sorted(USER_SCOPES):
+        user = shared_house.city.accounts.users()[0]
+        accounts = shared_house.city.accounts
+        issued = accounts.issue_token(user.id, "one scope", USER_SCOPES - {scope}, None)
+        with shared_house.client(issued.text) as client:
+            answers.append(ask(client, verb, MATRIX[verb, path], NOWHERE))
+        accounts.revoke(user.id, issued.token.id)
+    refused = [a for a in answers if a.status_code == 403 and "lacks the scope" in a.text]
+    assert len(refused) == 1, f"{verb} {path} asks for {len(refused)} scopes"
+
+
+def test_an_administrator_whose_token_lacks_the_scope_is_told_so(shared_house: House) -> None:
+    admin = shared_house.city.accounts.users()[0]
+    scopes = frozenset({Scope.READ})
+    token = shared_house.city.accounts.issue_token(admin.id, "reader", scopes, None)
+    answer = shared_house.client(token.text).get("/users")
+    assert answer.status_code == 403
+    assert "scope 'admin'" in answer.json()["detail"]
