@@ -230,7 +230,7 @@ class StreamReader:
         pulls = _Pulls(wire, stream.name, consumer)
         self._attached.set()
         heard = time.monotonic()
-        while True:
+        while not self._stopping.is_set():  # `stop` may have come while we connected
             deliveries = wire.receive(_LOOK_AGAIN_S if pulls.over else 1.0)
             if deliveries:
                 heard = time.monotonic()

@@ -59,7 +59,7 @@ class VolatileReader:
                 self._wire = self._dial()
                 for verb in VERBS:
                     self._wire.subscribe(f"{verb}.>".encode())
-                while True:
+                while not self._stopping.is_set():  # `stop` may have come while we connected
                     self._read(self._wire)
                     wait_s = 0.05
             except WireError as error:

@@ -13,12 +13,13 @@ import pytest
 
 from borough.clock import MachineClock
 from borough.home import Home, Lock
-from borough.roles.up import migrate
+from borough.roles.schema import migrate
 from borough.roles.watch import PythonRole
+from borough.wiring import BusAddress, write_bus
 from ciaas.storage.history import open_history
 from security.encryption.keyring import KeyRing
 from tests.promises.disk import small_disk
-from tests.promises.platform import Platform, alive, running
+from tests.promises.platform import Platform, alive, free_port, running
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
@@ -37,6 +38,7 @@ def used(tmp_path: Path) -> Platform:
     home.prepare()
     KeyRing.create(home.keys)
     migrate(home)
+    write_bus(home, BusAddress("127.0.0.1", free_port()))
     open_history(home.history, clock=MachineClock()).close()
     return Platform(home.path)
 

@@ -101,12 +101,12 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
 
 def test_roles_start_in_order_and_every_change_is_told(bench: Bench) -> None:
     bench.watch(broker=FOREVER, core=FOREVER)
-    assert not bench.supervisor.ready
+    before = bench.supervisor.ready
     bench.supervisor.step()
     assert [watched.state for watched in bench.supervisor.watched] == [RoleState.STARTING] * 2
     bench.step_until(RoleState.RUNNING, "broker")
     bench.step_until(RoleState.RUNNING, "core")
-    assert bench.supervisor.ready
+    assert (before, bench.supervisor.ready) == (False, True)
     assert bench.seen[0] == [("broker", RoleState.STARTING), ("core", RoleState.STOPPED)]
     assert bench.seen[-1] == [("broker", RoleState.RUNNING), ("core", RoleState.RUNNING)]
     assert len(bench.seen) == 4
@@ -114,13 +114,13 @@ def test_roles_start_in_order_and_every_change_is_told(bench: Bench) -> None:
 
 def test_a_crashed_role_starts_again_as_another_process(bench: Bench) -> None:
     bench.watch(core=FOREVER)
-    first = bench.step_until(RoleState.RUNNING).pid
-    process = bench.watched().process
+    process = bench.step_until(RoleState.RUNNING).process
     assert process is not None
+    first = process.pid
     process.kill()
     process.wait()
-    assert bench.watched().pid is None
     watched = bench.step_until(RoleState.BACKOFF)
+    assert watched.pid is None
     assert watched.last_error == "ended with signal 9"
     watched = bench.step_until(RoleState.RUNNING)
     assert watched.pid not in (None, first)
