@@ -14,6 +14,8 @@ longer the consumers.
 """
 WINDOW_BYTES = 32_768
 """Payload that one device has under way, if that is fewer messages; one at least."""
+PACED_MESSAGES = 64
+"""Messages that one device has under way when it keeps a pace: a slow PUBACK does not slow it."""
 WAITING_BYTES_MAX = 32_000_000
 """Payload that may wait with the broker; above it the load holds until half of it is stored.
 

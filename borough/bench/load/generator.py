@@ -14,7 +14,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from borough.bench.limits import LINE_BYTES_MAX, WINDOW_BYTES, WINDOW_MESSAGES
+from borough.bench.limits import (
+    LINE_BYTES_MAX,
+    PACED_MESSAGES,
+    WINDOW_BYTES,
+    WINDOW_MESSAGES,
+)
 from borough.bench.load.device import Broker, Device, LoadError
 from borough.bench.load.traffic import Clock, Kind, Traffic, traffic
 
@@ -118,10 +123,10 @@ class Generator:
     def _keep_pace(self) -> None:
         assert self._rate is not None
         due = int((time.monotonic() - self._since) * self._rate) - self._given
-        for _ in range(min(due, len(self._devices) * self._window)):
+        for _ in range(min(due, len(self._devices) * PACED_MESSAGES)):
             number = self._turn
             device = self._devices[number]
-            if device.under_way >= self._window or device.stuck:
+            if device.under_way >= PACED_MESSAGES or device.stuck:
                 return  # the broker is behind; what is owed follows when it has caught up
             device.send(self._kinds[self._kind][number], 1)
             self._watch(number)

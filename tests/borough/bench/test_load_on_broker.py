@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from borough.bench.limits import PACED_MESSAGES, WINDOW_MESSAGES
 from borough.bench.load.device import Broker, Device, LoadError
 from borough.bench.load.generator import window
 from borough.bench.load.traffic import Clock, Kind, addresses, traffic
@@ -80,6 +81,21 @@ def test_a_pace_is_kept_and_not_passed(load: Child) -> None:
     until(lambda: load.tell(do="count")["acked"] >= 100)
     counts = held(load)
     assert counts["sent"] <= 200.0 * (time.monotonic() - began) + 1
+
+
+def test_a_pace_beyond_the_broker_leaves_a_bounded_number_under_way(load: Child) -> None:
+    load.tell(do="pace", kind=Kind.SINGLE, rate=1e6)
+    under_way = []
+
+    def looked() -> bool:
+        counts = load.tell(do="count")
+        under_way.append(counts["sent"] - counts["acked"])
+        return len(under_way) > 50
+
+    until(looked)
+    assert max(under_way) <= DEVICES * PACED_MESSAGES
+    assert max(under_way) > DEVICES * WINDOW_MESSAGES
+    held(load)
 
 
 def test_nothing_is_sent_before_it_is_told(load: Child) -> None:
