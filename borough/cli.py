@@ -138,6 +138,9 @@ def _runners() -> dict[str, Callable[[Home, Settings], None]]:
     import asyncio
 
     def core(home: Home, settings: Settings) -> None:
+        from borough.roles.lean import leave_out
+
+        leave_out("pandas")
         from borough.roles.core import run_core
 
         run_core(home, settings)

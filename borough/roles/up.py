@@ -38,6 +38,11 @@ def up(home: Home, settings: Settings, on_ready: Callable[[], None]) -> int:
         HomeError: it cannot start; the message is one sentence that says what to do.
     """
     home.prepare()
+    if not settings.http.loopback:
+        raise HomeError(
+            f"the API speaks plain HTTP and may listen on loopback only, not on {settings.http}; "
+            "set BOROUGH_HTTP to 127.0.0.1:PORT and put a TLS proxy in front"
+        )
     with held(home) as locks:
         check_port("http", settings.http)
         check_port("mqtts", settings.mqtts)
