@@ -13,7 +13,7 @@ from cpaas.access.body import BodyLimit
 from cpaas.access.city import City
 from cpaas.access.routes import health
 from cpaas.access.routes.people import grants, projects, session, users
-from cpaas.access.routes.resources import connections, endpoints, metadata, provisioning
+from cpaas.access.routes.resources import connections, endpoints, journal, metadata, provisioning
 from cpaas.access.routes.samples import data, history, observations, quarantine
 
 PREFIX = "/api/v1"
@@ -35,8 +35,8 @@ def create_app(city: City) -> FastAPI:
     app.add_middleware(BodyLimit)
     app.add_middleware(Accounting, record=city.record)
     for routes in (
-        health, session, users, projects, grants, endpoints, provisioning, metadata, connections,
-        data, history, observations, quarantine,
+        health, session, users, projects, grants, endpoints, journal, provisioning, metadata,
+        connections, data, history, observations, quarantine,
     ):  # fmt: skip
         app.include_router(routes.router, prefix=PREFIX)
 

@@ -59,6 +59,7 @@ MATRIX: dict[tuple[str, str], Row] = {
     ("GET", "/endpoints/{uuid}"): Row(FOREIGN, "/endpoints/U"),
     ("DELETE", "/endpoints/{uuid}"): Row(FOREIGN, "/endpoints/U"),
     ("GET", "/endpoints/{uuid}/online"): Row(FOREIGN, "/endpoints/U/online"),
+    ("GET", "/endpoints/{uuid}/log"): Row(FOREIGN, "/endpoints/U/log"),
     ("PUT", "/endpoints/{uuid}/friendlyName"): Row(
         FOREIGN, "/endpoints/U/friendlyName?friendlyName=mine"
     ),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Literal
 
@@ -12,6 +11,7 @@ import numpy as np
 from pydantic import BaseModel, Field
 
 from ciaas.ports import Point, Resample, Span
+from cpaas.access.moments import read_moment
 from cpaas.access.problems import Problem
 from cpaas.limits import HISTORY_ANSWER_ROWS_MAX, HISTORY_ROWS_DEFAULT, HISTORY_ROWS_MAX
 
@@ -20,7 +20,6 @@ _UNIT_NS = {
     "n": 1, "ns": 1, "u": 10**3, "us": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9,
     "h": 3_600 * 10**9, "d": 86_400 * 10**9, "w": 604_800 * 10**9,
 }  # fmt: skip
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 Function = Literal[
     "COUNT", "DISTINCT", "INTEGRAL", "MEAN", "MEDIAN", "MODE", "SPREAD", "STDDEV", "SUM", "FIRST",
@@ -61,8 +60,8 @@ class Asked(BaseModel):
             resample = Resample(_interval_ns(self.interval), self.function, self.fill)
         return Span(
             points=np.array([point.id for point in points], np.uint32),
-            start=None if self.start is None else _ms(self.start, "from"),
-            end=None if self.end is None else _ms(self.end, "to"),
+            start=read_moment(self.start, "from"),
+            end=read_moment(self.end, "to"),
             limit=self.max,
             resample=resample,
         )
@@ -81,18 +80,3 @@ def _interval_ns(text: str) -> int:
             HTTPStatus.BAD_REQUEST, "samples are kept to the millisecond: ask 1ms or more"
         )
     return interval_ns
-
-
-def _ms(text: str, name: str) -> int:
-    """Read a time; without an offset it is UTC, as in cloud.iO."""
-    try:
-        time = datetime.fromisoformat(text)
-    except ValueError:
-        raise Problem(
-            HTTPStatus.BAD_REQUEST,
-            f"{name}={text!r} is no time; write 2026-11-22T14:30:00 (UTC) or RFC 3339 with its "
-            "plus sign as %2B",
-        ) from None
-    if time.tzinfo is None:
-        time = time.replace(tzinfo=UTC)
-    return round((time - _EPOCH).total_seconds() * 1000)
