@@ -61,6 +61,7 @@ class Doorway:
 
     def __init__(self) -> None:
         self._places = CapacityLimiter(SIGN_INS_AT_ONCE)
+        self._present = 0
 
     async def work(self, work: Callable[[], _T]) -> _T:
         """Return what the work returns.
@@ -68,9 +69,13 @@ class Doorway:
         Raises:
             Throttled: SIGN_INS_WAITING_MAX wait already.
         """
-        if self._places.statistics().tasks_waiting >= SIGN_INS_WAITING_MAX:
+        if self._present >= SIGN_INS_AT_ONCE + SIGN_INS_WAITING_MAX:
             raise Throttled(_AGAIN_S)
-        return await to_thread.run_sync(work, limiter=self._places)
+        self._present += 1
+        try:
+            return await to_thread.run_sync(work, limiter=self._places)
+        finally:
+            self._present -= 1
 
 
 async def _doorway_of(request: Request) -> Doorway:
