@@ -55,10 +55,12 @@ def decode(data: bytes) -> Frame:
     try:
         with pa.ipc.open_stream(data) as reader:
             table = reader.read_all()
-    except (pa.ArrowInvalid, OSError) as error:
+        # Lengths and offsets are taken on trust by all that follows: wrong ones end the process.
+        table.validate(full=True)
+        if not table.schema.equals(SCHEMA):
+            raise ColumnsError(f"the columns are {table.schema.names}, not those of a frame")
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise ColumnsError(f"not an Arrow IPC stream: {error}") from error
-    if not table.schema.equals(SCHEMA):
-        raise ColumnsError(f"the columns are {table.schema.names}, not those of a frame")
     if any(table.column(name).null_count for name in DTYPES if name not in ("txt", "raw")):
         raise ColumnsError("a column that may hold no null holds one")
     return Frame(
