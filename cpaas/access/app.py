@@ -9,6 +9,7 @@ from starlette.responses import Response
 from cpaas.access import openapi, problems
 from cpaas.access.accounting.accounting import Accounting
 from cpaas.access.answers.documents import as_json
+from cpaas.access.authentication import Authentication
 from cpaas.access.body import BodyLimit
 from cpaas.access.city import City
 from cpaas.access.routes import health
@@ -32,7 +33,9 @@ def create_app(city: City) -> FastAPI:
     app.state.city = city
     app.state.doorway = session.Doorway()
     problems.install(app)
+    # The one added last is passed first.
     app.add_middleware(BodyLimit)
+    app.add_middleware(Authentication, city=city)
     app.add_middleware(Accounting, record=city.record)
     for routes in (
         health, session, users, projects, grants, endpoints, journal, provisioning, metadata,

@@ -13,12 +13,12 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from ciaas.kernel.address import EndpointId, check_endpoint
 from ciaas.ports import Endpoint, Point, Project
 from cpaas.access.city import City
-from cpaas.access.problems import Problem, not_found, unauthenticated
-from security.aaa.errors import NotAuthenticated
+from cpaas.access.problems import Problem, not_found
 from security.aaa.levels import Level
 from security.aaa.tokens import Principal, Scope
 
 _bearer = HTTPBearer(auto_error=False, description="A token from /login or /tokens")
+"""For the API's description alone: who calls is known before a route is chosen."""
 
 
 # The dependencies are coroutines because FastAPI sends each plain function through a thread of its
@@ -156,26 +156,14 @@ class Caller:
         return found[0]
 
 
-async def authenticate(
+async def caller_of(
     request: Request,
     city: CityPart,
     about: About,
-    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+    _scheme: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
 ) -> Caller:
-    """Return the caller of a request.
-
-    Raises:
-        Problem: 401 without a valid token.
-    """
-    if credentials is None:
-        raise unauthenticated("send a token: Authorization: Bearer …")
-    try:
-        # Remembered tokens are answered from memory; another one costs two short reads.
-        principal = city.accounts.authenticate(credentials.credentials)
-    except NotAuthenticated as error:
-        raise unauthenticated(str(error)) from error
-    request.scope["state"] |= {"who": principal.user.name, "token": principal.token}
-    return Caller(city, principal, about)
+    """Return the caller whom `Authentication` let in."""
+    return Caller(city, request.scope["state"]["principal"], about)
 
 
 def caller_with(scope: Scope) -> Callable[[Caller], Awaitable[Caller]]:
@@ -184,7 +172,7 @@ def caller_with(scope: Scope) -> Callable[[Caller], Awaitable[Caller]]:
     What is for administrators does not exist for other users.
     """
 
-    async def checked(caller: Annotated[Caller, Depends(authenticate)]) -> Caller:
+    async def checked(caller: Annotated[Caller, Depends(caller_of)]) -> Caller:
         if scope is Scope.ADMIN and not caller.principal.user.admin:
             raise not_found()
         if scope not in caller.principal.scopes:
@@ -201,4 +189,4 @@ AppWriter = Annotated[Caller, Depends(caller_with(Scope.WRITE))]
 Configurer = Annotated[Caller, Depends(caller_with(Scope.CONFIGURE))]
 Granter = Annotated[Caller, Depends(caller_with(Scope.GRANT))]
 Admin = Annotated[Caller, Depends(caller_with(Scope.ADMIN))]
-Anyone = Annotated[Caller, Depends(authenticate)]
+Anyone = Annotated[Caller, Depends(caller_of)]

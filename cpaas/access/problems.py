@@ -55,7 +55,7 @@ _ANSWERS: dict[type[Exception], tuple[HTTPStatus, dict[str, str] | None]] = {
     SetUpClosed: (HTTPStatus.CONFLICT, None),
 }
 """A subclass is answered as the nearest of its parents."""
-_ROUTING = {
+_ROUTING: dict[int, str] = {
     HTTPStatus.NOT_FOUND: "there is no such path; GET /api/v1/openapi.json lists all",
     HTTPStatus.METHOD_NOT_ALLOWED: "this path does not take that verb; Allow lists those it takes",
 }
@@ -89,9 +89,9 @@ def not_found() -> Problem:
     return Problem(HTTPStatus.NOT_FOUND, UNKNOWN)
 
 
-def unauthenticated(detail: str) -> Problem:
+def unauthenticated(detail: str) -> Response:
     """Return the answer to a request without a valid token."""
-    return Problem(HTTPStatus.UNAUTHORIZED, detail, _CHALLENGE)
+    return answer(HTTPStatus.UNAUTHORIZED, detail, _CHALLENGE)
 
 
 def answer(

@@ -42,7 +42,7 @@ class Accounting:
         if scope["type"] != "http" or scope["path"] in _UNRECORDED:
             await self._app(scope, receive, send)
             return
-        scope.setdefault("state", {})
+        scope["state"] = {}
         if self._failing and scope["method"] not in _CHANGES_NOTHING and not await self._settle():
             self._owe(_entry(scope, HTTPStatus.SERVICE_UNAVAILABLE))
             refusal = answer(

@@ -130,15 +130,18 @@ def _prepare(caller: Caller, body: bytes, key: str | None) -> _Prepared:
         receipt = Receipt(f"{caller.user}:{key}", hashlib.sha256(body).hexdigest())
         answered = city.history.answered(receipt)
     now_ms = city.clock.now_ms()
-    places = admit(caller, _types(samples))
     credible = _credible(samples, now_ms + city.future_ms)
+    checked = [_checked(*each) for each in zip(samples, credible, strict=True)]
+    places = admit(caller, _types(samples, checked))
     cells: list[Cell] = []
     rows: list[int] = []
     refused: list[Mapping[str, object]] = []
-    for index, sample in enumerate(samples):
-        found = _sample(sample, places[sample.address], credible[index])
+    for index, found in enumerate(checked):
+        place = places.get(samples[index].address)
         if isinstance(found, Refused):
             refused.append({"index": index, "reason": found.reason})
+        elif isinstance(place, Refused):
+            refused.append({"index": index, "reason": place.reason})
         else:
             cells.append(found)
             rows.append(index)
@@ -168,11 +171,13 @@ def _parse(body: bytes) -> Sequence[Observation]:
         raise Problem(HTTPStatus.BAD_REQUEST, f"the body: {error}") from error
 
 
-def _types(samples: Sequence[Observation]) -> Mapping[str, Value]:
-    """Return by address the first value that is not null, if there is one."""
+def _types(
+    samples: Sequence[Observation], checked: Sequence[Cell | Refused]
+) -> Mapping[str, Value]:
+    """Return by address the first good value, the first that is not null if there is one."""
     values: dict[str, Value] = {}
-    for sample in samples:
-        if values.get(sample.address) is None:
+    for sample, found in zip(samples, checked, strict=True):
+        if values.get(sample.address) is None and isinstance(found, Cell):
             values[sample.address] = sample.value
     return values
 
@@ -185,9 +190,7 @@ def _credible(samples: Sequence[Observation], latest_ms: int) -> Sequence[bool]:
     return credible
 
 
-def _sample(sample: Observation, place: object, credible: bool) -> Cell | Refused:
-    if isinstance(place, Refused):
-        return place
+def _checked(sample: Observation, credible: bool) -> Cell | Refused:
     if not credible:
         return Refused("its timestamp is negative or in the future")
     if isinstance(sample.value, str) and len(sample.value) > OBSERVATION_TEXT_CHARS_MAX:
