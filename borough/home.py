@@ -174,9 +174,9 @@ class Lock:
             log.warning("the holder of the lock %s is not named: %s", self.role, error)
 
     def free(self) -> bool:
-        """Return True when no process holds the lock."""
+        """Return True when no process holds the lock; those who ask do not bar each other."""
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(self._file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             return False
         fcntl.flock(self._file, fcntl.LOCK_UN)

@@ -45,6 +45,18 @@ def read_bus(home: Home) -> BusAddress:
     return BusAddress(content["host"], content["port"])
 
 
+def create_keys(home: Home) -> KeyRing:
+    """Return new keys, written to this home.
+
+    Raises:
+        HomeError: they cannot be written.
+    """
+    try:
+        return KeyRing.create(home.keys)
+    except KeyRingError as error:
+        raise HomeError(str(error)) from error
+
+
 def open_keys(home: Home) -> KeyRing:
     """Return the keys of this home.
 

@@ -16,7 +16,7 @@ from borough.roles.field_report import read_report
 from borough.roles.schema import migrate
 from borough.roles.watch import PythonRole, Watch, check_port, free_port, held, http_ready
 from borough.settings import Settings
-from borough.wiring import BusAddress, open_keys, write_bus
+from borough.wiring import BusAddress, create_keys, open_keys, write_bus
 from ciaas.computing.broker.configuration import BrokerConfiguration, Listen, RoleKeys, check
 from ciaas.computing.broker.errors import BrokerError
 from ciaas.computing.broker.process import Broker
@@ -46,7 +46,7 @@ def up(home: Home, settings: Settings, on_ready: Callable[[], None]) -> int:
     with held(home) as locks:
         check_port("http", settings.http)
         check_port("mqtts", settings.mqtts)
-        keys = KeyRing.create(home.keys) if not home.keys.exists() else open_keys(home)
+        keys = open_keys(home) if home.keys.exists() else create_keys(home)
         migrate(home)
         broker = prepare_broker(home, settings, keys, locks["broker"])
         roles = (

@@ -210,11 +210,19 @@ class Watch:
 def describe(home: Home) -> dict[str, Any]:
     """Return what is known of the roles now; a dead watch leaves none of them running."""
     status = dict(home.read_status() or {"roles": {}})
-    alive = home.run.is_dir() and not Lock(home, "watch").free()
-    status["running"] = alive
+    alive = status["running"] = home.run.is_dir() and _watched(home)
     now = time.time()
     for role in status["roles"].values():
         if not alive:
             role.update(state=str(RoleState.STOPPED), pid=None)
         role["uptime_s"] = round(now - role["since"], 1) if role["pid"] else 0.0
     return status
+
+
+def _watched(home: Home) -> bool:
+    """Return True while a watch role holds the home."""
+    lock = Lock(home, "watch")
+    try:
+        return not lock.free()
+    finally:
+        lock.release()

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import re
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.promises.account import settle
@@ -17,22 +19,42 @@ from tests.promises.platform import ROLES, STOP_S, Platform, alive, running, unt
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
 
-def test_a_crashed_role_is_started_again_and_the_status_tells(tmp_path: Path) -> None:
-    with running(tmp_path / "home") as platform:
-        assert {role["state"] for role in status(platform)["roles"].values()} == {"running"}
-        killed = platform.kill("core")
-        until(lambda: platform.roles()["core"]["restarts"] == 1, "the crash to be noticed")
-        platform.wait_ready()
-        core = status(platform)["roles"]["core"]
-        assert core["state"] == "running"
-        assert core["pid"] != killed
-        assert alive(core["pid"])
-        assert core["restarts"] == 1
-        assert core["last_error"] == "ended with signal 9"
-        assert 0 <= core["uptime_s"] <= status(platform)["roles"]["broker"]["uptime_s"]
-        told = platform.call("status")
-        assert told.returncode == 0
-        assert re.search(rf"core +running +{core['pid']} .*ended with signal 9", told.stdout)
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    """A platform that each test leaves running."""
+    with running(tmp_path_factory.mktemp("supervised") / "home") as platform:
+        yield platform
+
+
+def test_a_crashed_role_is_started_again_and_the_status_tells(platform: Platform) -> None:
+    before = status(platform)["roles"]
+    assert {role["state"] for role in before.values()} == {"running"}
+    killed = platform.kill("core")
+    until(lambda: platform.roles()["core"]["restarts"], "the crash to be noticed")
+    platform.wait_ready()
+    after = status(platform)["roles"]
+    core = after["core"]
+    assert core["state"] == "running"
+    assert core["pid"] != killed == before["core"]["pid"]
+    assert alive(core["pid"])
+    assert core["restarts"] == 1
+    assert core["last_error"] == "ended with signal 9"
+    assert 0 <= core["uptime_s"] <= after["broker"]["uptime_s"]
+    assert after["broker"]["pid"] == before["broker"]["pid"]
+    told = platform.call("status")
+    assert told.returncode == 0
+    assert re.search(rf"core +running +{core['pid']} .*ended with signal 9", told.stdout)
+
+
+def test_a_token_of_the_command_line_opens_the_api_to_its_holder(platform: Platform) -> None:
+    done = platform.call("token", "--admin")
+    assert done.returncode == 0, done.stderr
+    token = done.stdout.splitlines()[-1]
+    url = f"http://{platform.http}/api/v1/status"
+    assert httpx.get(url, headers={"Authorization": f"Bearer {token}"}).is_success
+    assert httpx.get(url).status_code == httpx.codes.UNAUTHORIZED
+    wrong = {"Authorization": f"Bearer {token[:-1]}"}
+    assert httpx.get(url, headers=wrong).status_code == httpx.codes.UNAUTHORIZED
 
 
 def test_an_end_in_order_loses_nothing_and_leaves_nobody(tmp_path: Path) -> None:
@@ -60,15 +82,16 @@ def test_an_end_in_order_loses_nothing_and_leaves_nobody(tmp_path: Path) -> None
         assert account.clean, account
 
 
-def test_nobody_outlives_a_watch_that_is_killed(tmp_path: Path) -> None:
-    with running(tmp_path / "home") as platform:
-        pids = [platform.pid(role) for role in ROLES]
-        assert all(map(alive, pids))
-        platform.kill("up")
-        until(lambda: not any(map(alive, pids)), "the end of the roles")
-        told = json.loads(platform.call("status", "--json").stdout)
-        assert told["running"] is False
-        assert {role["state"] for role in told["roles"].values()} == {"stopped"}
+def test_nobody_outlives_a_watch_that_is_killed(platform: Platform) -> None:
+    pids = [platform.pid(role) for role in ROLES]
+    assert all(map(alive, pids))
+    platform.kill("up")
+    until(lambda: not any(map(alive, pids)), "the end of the roles")
+    told = json.loads(platform.call("status", "--json").stdout)
+    assert told["running"] is False
+    assert {role["state"] for role in told["roles"].values()} == {"stopped"}
+    platform.start()
+    assert {platform.pid(role) for role in ROLES}.isdisjoint(pids)
 
 
 def status(platform: Platform) -> Any:

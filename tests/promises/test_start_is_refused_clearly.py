@@ -77,8 +77,16 @@ def test_a_port_in_use_is_named_with_what_to_set(
 
 
 def test_an_address_of_another_machine_is_refused(tmp_path: Path) -> None:
-    done = Platform(tmp_path / "home").call("up", BOROUGH_HTTP="192.0.2.1:8080")
-    assert sentence(done).startswith("192.0.2.1:8080 cannot be used for http (Cannot assign")
+    done = Platform(tmp_path / "home").call("up", BOROUGH_MQTTS="192.0.2.1:8883")
+    assert sentence(done).startswith("192.0.2.1:8883 cannot be used for mqtts (Cannot assign")
+
+
+def test_an_api_that_others_could_overhear_is_refused(tmp_path: Path) -> None:
+    done = Platform(tmp_path / "home").call("up", BOROUGH_HTTP="0.0.0.0:8080")
+    assert sentence(done) == (
+        "the API speaks plain HTTP and may listen on loopback only, not on 0.0.0.0:8080; "
+        "set BOROUGH_HTTP to 127.0.0.1:PORT and put a TLS proxy in front"
+    )
 
 
 def test_a_role_that_outlived_its_watch_is_named(used: Platform) -> None:
