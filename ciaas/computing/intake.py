@@ -28,7 +28,7 @@ from ciaas.limits import (
     UPLINK_BATCH_MESSAGES,
     UPLINK_WAITING_MESSAGES,
 )
-from ciaas.ports import Batch, Message, StreamId
+from ciaas.ports import Batch, HistoryError, Message, StreamId
 
 log = logging.getLogger(__name__)
 
@@ -209,7 +209,7 @@ class StreamReader:
                 wire = self._dial()
                 self._wire = wire
                 self._read(wire)
-            except WireError as error:
+            except (WireError, HistoryError) as error:
                 if self._stopping.is_set():
                     return
                 if self._attached.is_set():

@@ -22,7 +22,7 @@ from ciaas.computing.wire import Wire, WireError, publishing_with_headers
 from ciaas.kernel.columns import encode
 from ciaas.kernel.sample import Frame
 from ciaas.limits import LIVE_CHUNK_BYTES, LIVE_COMMITS_WAITING, RECONNECT_WAIT_S_MAX
-from ciaas.ports import Commit
+from ciaas.ports import Commit, HistoryError
 
 log = logging.getLogger(__name__)
 
@@ -113,7 +113,7 @@ class LivePublisher:
                         self._publish(wire, acks, commit)
                         self.published = commit.number
                     wait_s = 0.05
-            except WireError as error:
+            except (WireError, HistoryError) as error:
                 if not self._stopping:
                     log.warning("live stream interrupted, will go on: %s", error)
                 self.last_error = str(error)

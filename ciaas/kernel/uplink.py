@@ -41,10 +41,11 @@ _PURGE_EACH_S = 1.0
 _DISK_FULL_WAIT_S = 1.0
 _IDLE_S = 0.5
 _HELD_BACK = "the disk of the home is full and nothing was recorded; make room, then try again"
+_ENDING = "the platform is stopping and nothing was recorded; try again in a moment"
 
 
 class Busy(Exception):
-    """Too many app writes wait already; the same call may succeed in a moment."""
+    """Nothing was recorded: too much waits, or we stop. The same call may succeed in a moment."""
 
 
 class Decoded(Protocol):
@@ -135,12 +136,14 @@ class Uplink:
         self.doorbell.set()
         if self._thread is not None:
             self._thread.join()
+        self._refuse_writes(Busy(_ENDING))
 
     def write(self, frame: Frame, receipt: Receipt | None = None) -> Future[Commit]:
         """Hand over an app's samples; the future holds their commit once it is recorded.
 
         Raises:
-            Busy: APP_WRITES_WAITING writes wait already.
+            Busy: APP_WRITES_WAITING writes wait already. The future may hold it too, when the
+                uplink stops before the write's turn.
             DiskFull: the uplink is held back; waiting would be for as long as that takes.
         """
         if self.disk_full:
@@ -151,6 +154,8 @@ class Uplink:
         except Full:
             raise Busy("too many writes are waiting; try again in a second") from None
         self.doorbell.set()
+        if self._stopping.is_set():  # nobody may be left who would take it
+            self._refuse_writes(Busy(_ENDING))
         return done
 
     # -- the flow
@@ -204,6 +209,8 @@ class Uplink:
 
     def _carry_write(self, write: _Write) -> None:
         """An app's own samples; the caller waits for the commit, or for the reason why not."""
+        if not write.done.set_running_or_notify_cancel():
+            return  # the caller gave up before anything was recorded
         try:
             commit = self.history.record(self.judge(write.frame), None, (), write.receipt)
         except Exception as error:  # whatever it is, the waiting caller is the one to be told
@@ -256,7 +263,7 @@ class Uplink:
                 if not self.disk_full:
                     log.error("the uplink is held back, nothing is lost: %s", error)
                 self.disk_full = True
-                self._refuse_writes()
+                self._refuse_writes(DiskFull(_HELD_BACK))
                 if self._stopping.wait(_DISK_FULL_WAIT_S):
                     raise _Stopped from error
             else:
@@ -265,13 +272,15 @@ class Uplink:
                 self.disk_full = False
                 return done
 
-    def _refuse_writes(self) -> None:
+    def _refuse_writes(self, reason: Exception) -> None:
         """Tell the apps that wait: they can try again, and a broker keeps nothing for them."""
         while True:
             try:
-                self._writes.get_nowait().done.set_exception(DiskFull(_HELD_BACK))
+                done = self._writes.get_nowait().done
             except Empty:
                 return
+            if done.set_running_or_notify_cancel():
+                done.set_exception(reason)
 
     def _announce(self, commit: Commit) -> None:
         if len(commit.frame):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ciaas.computing.intake import Attach, StreamReader, attach_durable
 from ciaas.computing.wire import Wire
-from ciaas.ports import Message, StreamId
+from ciaas.ports import HistoryError, Message, StreamId
 from tests.ciaas.computing.city import City, until
 from tests.ciaas.computing.test_wire import credentials
 
@@ -19,11 +19,15 @@ class Memory:
 
     def __init__(self) -> None:
         self.at: dict[StreamId, int] = {}
+        self.failures: list[HistoryError] = []
+        """Raised by the next calls, the last one first."""
 
     def position(self, stream: StreamId) -> int:
         return self.at.get(stream, 0)
 
     def rewind(self, stream: StreamId, last_sequence: int) -> None:
+        if self.failures:
+            raise self.failures.pop()
         self.at[stream] = min(self.at.get(stream, 0), last_sequence)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ciaas.computing.intake import attach_position
-from ciaas.ports import Batch
+from ciaas.ports import Batch, DiskFull
 from tests.ciaas.computing.city import until
 from tests.ciaas.computing.streams import STREAM, Streams, collect, numbers
 
@@ -56,6 +56,15 @@ def test_a_position_reader_begins_behind_what_is_stored_and_purges(bench: Stream
     bench.send(5)
     again = collect(bench.read(attach_position(STREAM)), 15 - len(batch.messages))
     assert numbers(again) == list(range(len(batch.messages), 15))
+
+
+def test_a_position_that_cannot_be_told_is_asked_for_again(bench: Streams) -> None:
+    bench.make_stream()
+    bench.memory.failures.append(DiskFull("no room to note what the broker lost"))
+    bench.send(1)
+    reader = bench.read()
+    assert reader.last_error == "no room to note what the broker lost"
+    assert numbers(collect(reader, 1)) == [0]
 
 
 def test_a_stream_that_lost_its_end_rewinds_the_position(bench: Streams) -> None:

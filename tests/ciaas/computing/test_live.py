@@ -16,7 +16,7 @@ from ciaas.computing.wire import Wire, publishing_with_headers
 from ciaas.kernel.columns import decode, encode
 from ciaas.kernel.sample import Frame, Kind
 from ciaas.limits import LIVE_CHUNK_BYTES, LIVE_COMMITS_WAITING
-from ciaas.ports import Commit
+from ciaas.ports import Commit, Interrupted
 from ciaas.storage.history import DuckHistory, open_history
 from tests.ciaas.computing.city import City, until
 from tests.ciaas.computing.test_wire import credentials
@@ -292,6 +292,23 @@ def test_a_stream_that_refuses_is_asked_again(stage: Stage) -> None:
     wire.request(f"$JS.API.STREAM.UPDATE.{STREAM}", config | {"max_msgs": -1})
     wire.close()
     reached(publisher, 2)
+
+
+def test_a_history_that_fails_once_is_read_again(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.record()
+    read, failures = stage.history.commits, [Interrupted("the store failed in this call")]
+
+    def commits(after: int) -> Iterator[Commit]:
+        if failures:
+            raise failures.pop()
+        return read(after)
+
+    monkeypatch.setattr(stage.history, "commits", commits)
+    publisher = stage.publisher()
+    reached(publisher, 1)
+    assert publisher.last_error == "the store failed in this call"
 
 
 def test_every_chunk_is_acknowledged_json(stage: Stage) -> None:

@@ -433,6 +433,26 @@ def test_beyond_the_bound_apps_are_sent_away(bench: Bench) -> None:
     assert bench.uplink.write(bench.frame(0, 1))
 
 
+def test_an_app_that_gave_up_is_passed_over_and_the_writer_goes_on(bench: Bench) -> None:
+    assert bench.uplink.write(bench.frame(5, 10)).cancel()
+    bench.uplink.start()
+    assert bench.uplink.write(bench.frame(6, 11)).result(10).number == 1
+    assert bench.values() == [6]
+    assert not bench.failures
+
+
+def test_an_app_whose_turn_does_not_come_before_the_end_is_told(bench: Bench) -> None:
+    waiting = bench.uplink.write(bench.frame(5, 10))
+    given_up = bench.uplink.write(bench.frame(6, 11))
+    given_up.cancel()
+    bench.uplink.stop()
+    too_late = bench.uplink.write(bench.frame(7, 12))
+    for write in (waiting, too_late):
+        with pytest.raises(Busy, match="stopping"):
+            write.result(10)
+    assert bench.values() == []
+
+
 def test_nobody_starves_the_others(bench: Bench) -> None:
     """Each turn takes at most one batch of each source."""
     for number in range(3):
