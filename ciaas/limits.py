@@ -52,6 +52,10 @@ PULL_BYTES = 2_000_000
 PULL_EXPIRES_S = 30.0
 UPLINK_BATCH_MESSAGES = 3_000
 UPLINK_BATCH_BYTES = 4_000_000
+GATHER_S = 0.02
+"""How long a small batch may grow while messages keep coming; part of every latency under load."""
+GATHER_MESSAGES = 1_000
+"""A batch of so many is carried at once: growing would save little more."""
 UPLINK_WAITING_MESSAGES = 9_000
 """Messages read ahead of the writer; above it no pull is renewed."""
 APP_WRITES_WAITING = 1_000
