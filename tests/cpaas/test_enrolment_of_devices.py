@@ -16,6 +16,11 @@ from cryptography.x509.oid import NameOID
 from tests.cpaas.conftest import House
 
 
+@pytest.fixture
+def house(shared_house: House) -> House:
+    return shared_house
+
+
 def public_key() -> str:
     key = ec.generate_private_key(ec.SECP256R1()).public_key()
     pem = key.public_bytes(
@@ -111,7 +116,7 @@ def test_a_request_is_signed_for_the_endpoint_whatever_it_asks(house: House) -> 
 
 
 def test_the_authority_is_for_who_signs_in(house: House) -> None:
-    pem = house.user("anna").get("/ca-certificate").content
+    pem = house.client().get("/ca-certificate").content
     authority = x509.load_pem_x509_certificate(pem)
     assert authority.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
 

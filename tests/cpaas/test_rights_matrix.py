@@ -268,7 +268,7 @@ def test_a_uuid_is_no_way_to_learn_of_others(
     assert taken.content == free.content
     answers = []
     for whose in (others, NOWHERE):
-        device = {**DOCUMENT["devices"][0], "uuid": whose.endpoint}  # type: ignore[index,dict-item] # a literal above
+        device = {**DOCUMENT["devices"][0], "uuid": whose.endpoint}  # type: ignore[index] # a literal above
         answers.append(gardener.put("/connections/parks", json={**DOCUMENT, "devices": [device]}))
     assert [answer.status_code for answer in answers] == [422, 422]
     texts = [
