@@ -1,0 +1,221 @@
+"""Provisioning over the real registry and authority: single use, expiry, and what becomes void."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+from ciaas.kernel.address import AddressError
+from ciaas.limits import PROVISION_TOKEN_LIFE_MS
+from ciaas.management.bundle import Bundle
+from ciaas.management.provisioning import Provisioning, ProvisioningError
+from ciaas.ports import Conflict, Endpoint, Feed, Missing
+from ciaas.storage.registry import Registry, migrate, open_registry
+from security.encryption.authority import Authority
+
+
+class MovedClock:
+    def __init__(self) -> None:
+        self.now = 1_795_300_000_000
+
+    def now_ms(self) -> int:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> MovedClock:
+    return MovedClock()
+
+
+@pytest.fixture
+def registry(tmp_path: Path, clock: MovedClock) -> Iterator[Registry]:
+    migrate(tmp_path / "registry.sqlite")
+    with open_registry(tmp_path / "registry.sqlite", clock=clock) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def authority_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("authority")
+    Authority.create(folder, b"passphrase", MovedClock().now_ms)
+    return folder
+
+
+@pytest.fixture
+def provisioning(registry: Registry, authority_folder: Path, clock: MovedClock) -> Provisioning:
+    authority = Authority.open(authority_folder, b"passphrase", clock.now_ms)
+    return Provisioning(
+        registry.resources, registry.certificates, authority, clock, "city.example", 8883
+    )
+
+
+@pytest.fixture
+def endpoint(registry: Registry, provisioning: Provisioning) -> Endpoint:
+    project = registry.resources.create_project("city")
+    return provisioning.create(project.id, "Lamp", {}, None)
+
+
+def redeemed(provisioning: Provisioning, endpoint: Endpoint, **properties: str) -> Bundle:
+    bundle = provisioning.redeem(provisioning.provision_token(endpoint, properties), None, None)
+    assert bundle is not None
+    return bundle
+
+
+def pem_of(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> str:
+    return (
+        key.public_key()
+        .public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+        .decode()
+    )
+
+
+def test_a_token_works_once(provisioning: Provisioning, endpoint: Endpoint) -> None:
+    token = provisioning.provision_token(endpoint, {})
+    assert provisioning.redeem(token, None, None) is not None
+    assert provisioning.redeem(token, None, None) is None
+
+
+def test_of_many_at_the_same_time_one_gets_the_bundle(
+    provisioning: Provisioning, endpoint: Endpoint
+) -> None:
+    token, key = (
+        provisioning.provision_token(endpoint, {}),
+        pem_of(ec.generate_private_key(ec.SECP256R1())),
+    )
+    ready, found = threading.Barrier(6), []
+
+    def redeem() -> None:
+        ready.wait()
+        found.append(provisioning.redeem(token, key, None))
+
+    threads = [threading.Thread(target=redeem) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len([bundle for bundle in found if bundle is not None]) == 1
+
+
+def test_a_token_ends(provisioning: Provisioning, endpoint: Endpoint, clock: MovedClock) -> None:
+    token = provisioning.provision_token(endpoint, {})
+    clock.now += PROVISION_TOKEN_LIFE_MS
+    assert provisioning.redeem(token, None, None) is None
+    token = provisioning.provision_token(endpoint, {})
+    clock.now += PROVISION_TOKEN_LIFE_MS - 1
+    assert provisioning.redeem(token, None, None) is not None
+
+
+def test_the_token_itself_is_not_stored(
+    provisioning: Provisioning, endpoint: Endpoint, registry: Registry, tmp_path: Path
+) -> None:
+    token = provisioning.provision_token(endpoint, {})
+    assert token.encode() not in b"".join(path.read_bytes() for path in tmp_path.glob("registry*"))
+    assert registry.certificates.take_provision(token, 0) is None
+
+
+@pytest.mark.parametrize("token", ["", "x", "0" * 64, "\ud800", "\0"])
+def test_what_is_no_token_redeems_nothing(
+    provisioning: Provisioning, endpoint: Endpoint, token: str
+) -> None:
+    assert provisioning.redeem(token, None, None) is None
+
+
+def test_a_bad_key_or_name_does_not_use_the_token_up(
+    provisioning: Provisioning, endpoint: Endpoint
+) -> None:
+    token = provisioning.provision_token(endpoint, {})
+    for key in ("nonsense", "ü", pem_of(ec.generate_private_key(ec.SECP224R1()))):
+        with pytest.raises(ProvisioningError):
+            provisioning.redeem(token, key, None)
+    for name in ("", "..", ".hidden", "a/b", "a\\b", "a b", "x" * 101):
+        with pytest.raises(ProvisioningError, match="propertiesFileName"):
+            provisioning.redeem(token, None, name)
+    assert provisioning.redeem(token, None, "Lamp_12.street-4") is not None
+
+
+def test_key_and_certificate_belong_together_and_every_issue_has_its_own_serial(
+    provisioning: Provisioning, endpoint: Endpoint, registry: Registry
+) -> None:
+    first, second = redeemed(provisioning, endpoint), redeemed(provisioning, endpoint)
+    assert first.key_pem is not None
+    key = serialization.load_pem_private_key(first.key_pem.encode(), None)
+    certificate = x509.load_pem_x509_certificate(first.certificate_pem.encode())
+    assert key.public_key() == certificate.public_key()
+    assert first.serial != second.serial
+    assert [entry.serial for entry in registry.certificates.certificates(endpoint.uuid)] == [
+        first.serial, second.serial
+    ]  # fmt: skip
+
+
+def test_a_device_with_its_own_key_is_told_where_it_belongs(
+    provisioning: Provisioning, endpoint: Endpoint
+) -> None:
+    token = provisioning.provision_token(endpoint, {})
+    bundle = provisioning.redeem(token, pem_of(rsa.generate_private_key(65_537, 2_048)), None)
+    assert bundle is not None and bundle.key_pem is None
+    assert any("own private key" in note for note in bundle.notes)
+
+
+def test_the_notes_name_the_end_and_a_port_that_stock_devices_cannot_use(
+    provisioning: Provisioning, endpoint: Endpoint
+) -> None:
+    (note,) = redeemed(provisioning, endpoint).notes
+    assert "the certificate ends on 2027-02-" in note
+    _, note = redeemed(replace(provisioning, port=18_883), endpoint).notes
+    assert "port 18883" in note and "8883 alone" in note
+
+
+def test_a_platform_that_does_not_know_its_name_asks_for_it(
+    provisioning: Provisioning, endpoint: Endpoint
+) -> None:
+    nameless = replace(provisioning, host="0.0.0.0")
+    with pytest.raises(ProvisioningError, match="hostUri"):
+        nameless.provision_token(endpoint, {})
+    assert redeemed(nameless, endpoint, hostUri="city.example").properties["hostUri"] == (
+        "city.example"
+    )
+
+
+@pytest.mark.parametrize("feed", [Feed.APP, Feed.ADAPTER])
+def test_what_something_else_feeds_takes_no_device(
+    provisioning: Provisioning, endpoint: Endpoint, registry: Registry, feed: Feed
+) -> None:
+    token = provisioning.provision_token(endpoint, {})
+    fed = registry.resources.change_endpoint(endpoint.uuid, feed=feed)
+    with pytest.raises(ProvisioningError, match=f"fed by its {feed}"):
+        provisioning.provision_token(fed, {})
+    with pytest.raises(ProvisioningError, match=f"fed by its {feed}"):
+        provisioning.redeem(token, None, None)
+    with pytest.raises(ProvisioningError, match=f"fed by its {feed}"):
+        provisioning.sign(fed, "x")
+
+
+def test_deleting_revokes_what_is_in_force(
+    provisioning: Provisioning, endpoint: Endpoint, registry: Registry, clock: MovedClock
+) -> None:
+    redeemed(provisioning, endpoint)
+    clock.now += 100 * 86_400_000  # the first has ended by itself
+    redeemed(provisioning, endpoint)
+    token = provisioning.provision_token(endpoint, {})
+    assert provisioning.delete(endpoint) == 1
+    assert all(entry.revoked for entry in registry.certificates.certificates(endpoint.uuid))
+    assert provisioning.redeem(token, None, None) is None
+    with pytest.raises(Missing):
+        provisioning.delete(endpoint)
+
+
+def test_a_uuid_is_checked_and_never_used_twice(
+    provisioning: Provisioning, endpoint: Endpoint
+) -> None:
+    with pytest.raises(AddressError):
+        provisioning.create(endpoint.project, "x", {}, "no-uuid")
+    provisioning.delete(endpoint)
+    with pytest.raises(Conflict, match="deleted endpoint"):
+        provisioning.create(endpoint.project, "x", {}, endpoint.uuid.upper())
