@@ -7,11 +7,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from cpaas.access import openapi, problems
-from cpaas.access.accounting.accounting import Accounting
 from cpaas.access.answers.documents import as_json
-from cpaas.access.authentication import Authentication
-from cpaas.access.body import BodyLimit
 from cpaas.access.city import City
+from cpaas.access.entrance.accounting import Accounting
+from cpaas.access.entrance.authentication import Authentication
+from cpaas.access.entrance.body import BodyLimit
 from cpaas.access.routes import health
 from cpaas.access.routes.people import grants, projects, session, users
 from cpaas.access.routes.resources import connections, endpoints, journal, metadata, provisioning

@@ -9,8 +9,8 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from cpaas.access.accounting.recorder import Recorder
-from cpaas.access.accounting.redaction import redacted
+from cpaas.access.entrance.recorder import Recorder
+from cpaas.access.entrance.redaction import redacted
 from cpaas.access.problems import answer
 from cpaas.limits import RECORD_OWED_MAX
 from security.ports import Record

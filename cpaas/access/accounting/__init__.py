@@ -1,1 +1,0 @@
-"""The record of accesses: who asked for what, and what was answered."""
