@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
@@ -16,7 +15,6 @@ from ciaas.kernel.address import EndpointId
 from ciaas.kernel.catalogue import Catalogue
 from ciaas.kernel.sample import Reason
 from ciaas.ports import Clock, Feed, HistoryStore
-from security.ports import Record
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +28,8 @@ class Attendance:
 
     catalogue: Catalogue
     history: HistoryStore
-    record: Record
+    note: Callable[[Mapping[str, Any]], None]
+    """Records an entry that nobody waits for; returns at once."""
     clock: Clock
     connected: set[EndpointId] = field(default_factory=set)
     kick: Callable[[EndpointId], Future[int]] | None = None
@@ -57,10 +56,9 @@ class Attendance:
         else:
             self.connected.discard(uuid)
             self._forget_birth(uuid)
-        entry = {
-            "kind": "presence", "who": uuid, "online": online, "since": at_ms, "reason": reason
-        }  # fmt: skip
-        asyncio.get_running_loop().run_in_executor(None, note, self.record, entry)
+        self.note(
+            {"kind": "presence", "who": uuid, "online": online, "since": at_ms, "reason": reason}
+        )
 
     def disconnect(self, uuid: EndpointId) -> None:
         """End the device's connection; returns at once."""
@@ -89,14 +87,6 @@ class Claims:
 
     def offline(self, uuid: EndpointId, at_ms: int) -> None:
         """Told at each ``@offline``; the broker has told of the disconnection itself."""
-
-
-def note(record: Record, entry: Mapping[str, Any]) -> None:
-    """Record what nobody waits for; what the disk does not take is told to the log instead."""
-    try:
-        record.append(entry)
-    except OSError as error:
-        log.error("not recorded (%s): %s", error, entry)
 
 
 def _report(done: Future[int]) -> None:

@@ -15,16 +15,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from nats.aio.client import Client
+from nats.errors import Error as NatsError
 
 from borough.clock import MachineClock
 from borough.home import Home, HomeError
-from borough.roles.attendance import Attendance, Claims, note
+from borough.roles.attendance import Attendance, Claims
 from borough.roles.documents import DocumentDoor
+from borough.roles.first_start import first_steps
 from borough.roles.gate import DeviceGate
-from borough.roles.guard import die, guard_loop
+from borough.roles.guard import die, guard_loop, guard_threads, guarded
 from borough.roles.http import serving
+from borough.roles.notes import Notes
 from borough.roles.reserve import ReservedRecord
-from borough.roles.rights_feed import RightsFeed, enrol_local
+from borough.roles.rights_feed import RightsFeed
 from borough.settings import Settings
 from borough.wiring import dialler, open_keys, read_bus
 from ciaas.computing.admission.callout import Callout
@@ -49,10 +53,10 @@ from ciaas.kernel.catalogue import Catalogue
 from ciaas.kernel.decode import Decoder
 from ciaas.kernel.uplink import Uplink
 from ciaas.management.provisioning import Provisioning
-from ciaas.ports import Feed, HistoryError, Point, RegistryError
+from ciaas.ports import DiskFull, Feed, HistoryError, Point
 from ciaas.storage.history import DuckHistory, open_history
 from ciaas.storage.record import RecordFile
-from ciaas.storage.registry import open_registry
+from ciaas.storage.registry import Unusable, open_registry
 from cpaas.access.app import create_app
 from cpaas.access.city import City
 from security.aaa.accounts import Accounts
@@ -83,17 +87,18 @@ class Core:
         self._record_file = RecordFile(home.audit, now_ms)
         self._record = ReservedRecord(self._record_file, home.reserve)
         self._record.refill()
+        self._notes = Notes(self._record)
         self._authority = Authority.open(home.authority, self._keys.ca_passphrase, now_ms)
         self._catalogue = Catalogue(self._registry.resources)
         self._rights = RightsFeed(self._registry)
         self._accounts = Accounts(
             self._registry.accounts, now_ms, lambda: self._rights.rights.version
         )
-        self._attendance = Attendance(self._catalogue, self._history, self._record, self._clock)
+        self._attendance = Attendance(self._catalogue, self._history, self._notes.add, self._clock)
         self._judge = judge_of(self._catalogue, self._history)
         self._refusals: Counter[str] = Counter()
         self._awaited: str | None = "the stores to open"
-        self._control: Any = None
+        self._control: Client | None = None
         """Connection to the broker for notices; None until there is one."""
         self._build_uplink()
         self._build_admission()
@@ -184,36 +189,25 @@ class Core:
     async def run(self) -> None:
         """Serve until SIGTERM; returns when everything is stored and closed."""
         self._loop = asyncio.get_running_loop()
+        self._notes.start()
         self._registry.on_change(self._announce_change)
         stopping = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(number, stopping.set)
-        self._first_steps()
+        first_steps(self._registry, self._accounts, self._settings.project, self._keys.cli)
         app = create_app(self._build_city())
         async with contextlib.AsyncExitStack() as stack:
             stack.push_async_callback(self._close)
             await stack.enter_async_context(serving(app, self._settings.http))
             self._awaited = "the broker"
             await stack.enter_async_context(self._taking_part())
-            following = asyncio.create_task(self._follow_refusals())
-            watching = asyncio.create_task(guard_loop())
-            refilling = asyncio.create_task(self._keep_reserve())
-            for task in (following, watching, refilling):
-                stack.callback(task.cancel)
+            stack.callback(self._refusal_log.close)
+            for work in (self._follow_refusals(), guard_loop(), self._keep_reserve()):
+                stack.callback(guarded(work).cancel)
             self._awaited = None
             log.info("ready")
             await stopping.wait()
             self._awaited = "the end of the process"
-
-    def _first_steps(self) -> None:
-        """Make what a first start needs: a project, local automation, a set-up code."""
-        if not self._registry.resources.projects():
-            self._registry.resources.create_project(self._settings.project)
-        enrol_local(self._registry, self._keys.cli)
-        self._rights.refresh()
-        if code := self._accounts.set_up_code():
-            sys.stdout.write(f"One-time set-up code for the first administrator: {code}\n")
-            sys.stdout.flush()
 
     @contextlib.asynccontextmanager
     async def _taking_part(self) -> AsyncIterator[None]:
@@ -261,7 +255,7 @@ class Core:
         host, port = self._settings.mqtts
         return broker.Listen("127.0.0.1" if host in ("0.0.0.0", "::") else host, port)  # noqa: S104
 
-    async def _connect(self) -> Any:
+    async def _connect(self) -> Client:
         while True:
             try:
                 return await connect(self._bus.url, self._keys.seed(Role.CORE), role="core")
@@ -277,6 +271,7 @@ class Core:
 
     async def _close(self) -> None:
         self._history.close()
+        await asyncio.to_thread(self._notes.stop)
         self._record_file.close()
         self._registry.close()
 
@@ -302,28 +297,31 @@ class Core:
         self._catalogue.refresh()
         self._rights.refresh()
         text = str(version).encode()
-        self._loop.call_soon_threadsafe(
-            lambda: self._loop.create_task(_publish(self._control, "registry.changed", text))
-        )
+        notice = _publish(self._control, "registry.changed", text)
+        asyncio.run_coroutine_threadsafe(notice, self._loop)
 
     def _refused(self, refusal: Refusal) -> None:
         self._refusals[refusal.kind] += refusal.count
-        entry = {
-            "kind": "refusal",
-            "who": refusal.client,
-            "what": refusal.kind,
-            "subject": refusal.subject,
-            "reason": refusal.reason,
-            "detail": refusal.detail,
-            "count": refusal.count,
-            "since": refusal.at,
-        }
-        self._loop.run_in_executor(None, note, self._record, entry)
+        self._notes.add(
+            {
+                "kind": "refusal",
+                "who": refusal.client,
+                "what": refusal.kind,
+                "subject": refusal.subject,
+                "reason": refusal.reason,
+                "detail": refusal.detail,
+                "count": refusal.count,
+                "since": refusal.at,
+            }
+        )
 
     async def _keep_reserve(self) -> None:
         while True:
             await asyncio.sleep(_RESERVE_EACH_S)
-            await asyncio.to_thread(self._record.refill)
+            try:
+                await asyncio.to_thread(self._record.refill)
+            except OSError as error:  # a disk that fails now may do better at the next round
+                log.warning("the record's reserve is not looked after: %s", error)
 
     async def _follow_refusals(self) -> None:
         async for batch in self._refusal_log.follow():
@@ -371,9 +369,13 @@ def judge_of(catalogue: Catalogue, history: DuckHistory) -> Judge:
     return judge
 
 
-async def _publish(control: Any, subject: str, payload: bytes) -> None:
-    if control is not None and control.is_connected:
+async def _publish(control: Client | None, subject: str, payload: bytes) -> None:
+    if control is None or not control.is_connected:
+        return
+    try:
         await control.publish(subject, payload)
+    except NatsError as error:  # who waits for it looks by itself, twice a second
+        log.info("%s is not announced: %s", subject, error)
 
 
 def run_core(home: Home, settings: Settings) -> None:
@@ -381,10 +383,14 @@ def run_core(home: Home, settings: Settings) -> None:
 
     Raises:
         HomeError: a store cannot be used, and no restart would help.
+        DiskFull, Unavailable: a later start may find room.
     """
+    guard_threads()
     check_packages(Path(__file__).parents[2], [sys.modules["security"], sys.modules["adapters"]])
     try:
         core = Core(home, settings)
-    except (RegistryError, HistoryError, AuthorityError) as error:
+    except DiskFull:
+        raise
+    except (Unusable, HistoryError, AuthorityError) as error:
         raise HomeError(str(error)) from error
     asyncio.run(core.run())

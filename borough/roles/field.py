@@ -13,9 +13,10 @@ from nats.aio.msg import Msg
 
 from adapters.catalogue import ADAPTERS
 from borough.clock import MachineClock
-from borough.home import Home
+from borough.home import Home, HomeError
 from borough.roles.documents import source_of
 from borough.roles.field_report import write_report
+from borough.roles.guard import guarded
 from borough.wiring import open_keys, read_bus
 from ciaas.computing.broker.connection import connect
 from ciaas.computing.broker.errors import BrokerError
@@ -24,7 +25,7 @@ from ciaas.ports import Connection, Missing
 from ciaas.sensorisation.connection import DocumentError, check_document
 from ciaas.sensorisation.handover.spool import Spool
 from ciaas.sensorisation.runtime import ApplyError, Runtime
-from ciaas.storage.registry import open_registry
+from ciaas.storage.registry import Unusable, open_registry
 from security.encryption.keyring import Role
 
 log = logging.getLogger(__name__)
@@ -39,9 +40,16 @@ class Field:
     """Runs the connections of the registry, and follows its changes."""
 
     def __init__(self, home: Home):
-        """Open the registry for reading and the spool."""
+        """Open the registry for reading and the spool.
+
+        Raises:
+            HomeError: the registry cannot be used, and no restart would help.
+        """
         self._home, self._keys, self._bus = home, open_keys(home), read_bus(home)
-        self._registry = open_registry(home.registry, read_only=True)
+        try:
+            self._registry = open_registry(home.registry, read_only=True)
+        except Unusable as error:
+            raise HomeError(str(error)) from error
         self._spool = Spool(home.spool, "field")
         self._version = 0
         self._applied: dict[str, Connection] = {}
@@ -64,7 +72,7 @@ class Field:
         await client.subscribe("registry.changed", cb=self._notice)
         await runtime.start()
         following = asyncio.create_task(self._follow(runtime))
-        reporting = asyncio.create_task(self._report(runtime))
+        reporting = guarded(self._report(runtime))
         ended = asyncio.create_task(stopping.wait())
         try:
             await asyncio.wait({following, ended}, return_when=asyncio.FIRST_COMPLETED)
@@ -88,7 +96,10 @@ class Field:
     async def _report(self, runtime: Runtime) -> None:
         """Write how the devices are doing, for the watch role and whoever asks for the status."""
         while True:
-            write_report(self._home, os.getpid(), runtime.health())
+            try:
+                write_report(self._home, os.getpid(), runtime.health())
+            except OSError as error:  # the disk is full: polling goes on, and so do reports then
+                log.warning("how the devices are doing cannot be written: %s", error)
             await asyncio.sleep(REPORT_S)
 
     async def _notice(self, message: Msg) -> None:

@@ -7,6 +7,8 @@ import logging
 import os
 import sys
 import threading
+from collections.abc import Coroutine
+from typing import Any
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +38,28 @@ async def guard_loop() -> None:
             await asyncio.sleep(_LOOK_S)
     finally:
         ended.set()
+
+
+def guarded(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    """Start it as a task whose fault ends the role, which would go on without it otherwise."""
+    task = asyncio.create_task(work)
+    task.add_done_callback(_task_ended)
+    return task
+
+
+def guard_threads() -> None:
+    """Have a fault in any thread of this process end the process."""
+    threading.excepthook = _thread_ended
+
+
+def _task_ended(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        die(error)
+
+
+def _thread_ended(fault: threading.ExceptHookArgs) -> None:
+    if fault.exc_type is not SystemExit:
+        die(fault.exc_value or RuntimeError(f"a thread ended by {fault.exc_type.__name__}"))
 
 
 def die(error: BaseException) -> None:

@@ -122,7 +122,7 @@ def _serves(certificate: Path, names: set[str]) -> bool:
     """Return True when the certificate is there, names them all and is good for a while."""
     try:
         found = x509.load_pem_x509_certificate(certificate.read_bytes())
-    except FileNotFoundError:
+    except (FileNotFoundError, ValueError):  # none, or one that a full disk left unfinished
         return False
     listed = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     named = {

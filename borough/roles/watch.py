@@ -95,12 +95,13 @@ def held(home: Home) -> Iterator[dict[str, Lock]]:
     Raises:
         HomeError: the sentence names the pid that is in the way.
     """
-    watch = Lock(home, "watch")
-    watch.take()
     with contextlib.ExitStack() as stack:
+        watch = Lock(home, "watch")
         stack.callback(watch.release)
-        locks = {role: Lock(home, role) for role in ("broker", "core", "field")}
-        for lock in locks.values():
+        watch.take()
+        locks: dict[str, Lock] = {}
+        for role in ("broker", "core", "field"):
+            lock = locks[role] = Lock(home, role)
             stack.callback(lock.release)
             lock.take(ORPHAN_WAIT_S)
         yield locks
@@ -143,7 +144,7 @@ def http_ready(listen: Listen) -> bool:
     try:
         connection.request("GET", "/api/v1/health")
         return connection.getresponse().status == http.HTTPStatus.OK
-    except OSError:
+    except (OSError, http.client.HTTPException):  # nobody, or somebody else
         return False
     finally:
         connection.close()

@@ -11,8 +11,14 @@ import threading
 import pytest
 
 _ROLE = """
-import asyncio, sys, time
+import asyncio, sys, threading, time
 from borough.roles import guard
+
+async def fault():
+    raise ValueError("a fault")
+
+def thread_fault():
+    raise ValueError("a fault in a thread")
 
 guard.STALL_S, guard._LOOK_S = 0.5, 0.05
 
@@ -59,6 +65,32 @@ def test_a_loop_that_stands_still_ends_the_process_with_the_reason(start: object
     assert err.splitlines()[-1] == (
         "ended by a fault: RuntimeError: the event loop stood for 0.5 s"
     )
+
+
+def test_a_fault_in_a_task_ends_the_process_with_the_reason(start: object) -> None:
+    assert callable(start)
+    role = start("task = guard.guarded(fault()); await asyncio.sleep(60)")
+    out, err = role.communicate(timeout=30)
+    assert (role.returncode, out) == (1, "")
+    assert err.splitlines()[-1] == "ended by a fault: ValueError: a fault"
+
+
+def test_a_task_that_is_cancelled_is_no_fault(start: object) -> None:
+    assert callable(start)
+    role = start("guard.guarded(asyncio.sleep(60)).cancel(); await asyncio.sleep(0.1)")
+    out, err = role.communicate(timeout=30)
+    assert (role.returncode, out, err) == (0, "ended in order\n", "")
+
+
+def test_a_fault_in_a_thread_ends_the_process_with_the_reason(start: object) -> None:
+    assert callable(start)
+    role = start(
+        "guard.guard_threads(); threading.Thread(target=thread_fault).start();"
+        " await asyncio.sleep(60)"
+    )
+    out, err = role.communicate(timeout=30)
+    assert (role.returncode, out) == (1, "")
+    assert err.splitlines()[-1] == "ended by a fault: ValueError: a fault in a thread"
 
 
 def test_a_process_that_was_stopped_goes_on(start: object) -> None:
