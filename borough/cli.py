@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import logging.handlers
+import os
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -20,6 +21,9 @@ from ciaas.computing.supervision import EXIT_HOPELESS
 
 LOG_BYTES_MAX = 10_000_000
 LOG_FILES = 3
+
+_OWNER_ALONE = 0o077
+"""Mask of new files: what lies in the home concerns nobody else on the machine."""
 
 as_json = click.option("--json", "json_", is_flag=True, help="One JSON object on the last line.")
 
@@ -46,6 +50,7 @@ def main() -> None:
 def up() -> None:
     """Start the platform and watch over it until Ctrl-C or SIGTERM."""
     home, settings = _home()
+    os.umask(_OWNER_ALONE)
     home.prepare()
     _log_to(home, "watch")
     from borough.roles.up import up as run_up
