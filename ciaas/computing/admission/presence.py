@@ -29,6 +29,10 @@ _LIST = "$SYS.REQ.SERVER.PING.CONNZ"
 _ANSWER_S = 5.0
 
 
+class _NobodyAnswers(BrokerError):
+    """The server asked has gone."""
+
+
 class Session(NamedTuple):
     """One connection; numbers are given once in a server's run."""
 
@@ -199,7 +203,7 @@ class Presence:
     async def _end(self, session: Session) -> None:
         try:
             await self._request(f"$SYS.REQ.SERVER.{session.server}.KICK", {"cid": session.number})
-        except NoRespondersError:
+        except _NobodyAnswers:
             log.info("a connection of server %s ended with it", session.server)
 
     async def _request(self, subject: str, question: dict[str, Any]) -> bytes:
@@ -208,10 +212,9 @@ class Presence:
             reply = await self._client.request(
                 subject, msgspec.json.encode(question), timeout=_ANSWER_S
             )
-        except NoRespondersError:
-            raise
         except (TimeoutError, NatsError) as error:
-            raise BrokerError(f"the broker did not answer {subject}: {error}") from None
+            kind = _NobodyAnswers if isinstance(error, NoRespondersError) else BrokerError
+            raise kind(f"the broker did not answer {subject}: {error}") from None
         return reply.data
 
 

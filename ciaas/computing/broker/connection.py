@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
@@ -17,6 +18,7 @@ CONNECT_S = 5
 _FIRST_ATTEMPTS = 1
 
 Happened = Callable[[], Awaitable[None]]
+Failed = Callable[[Exception], Awaitable[None]]
 
 
 async def connect(
@@ -24,7 +26,7 @@ async def connect(
     seed: str,
     *,
     role: str,
-    on_error: Callable[[Exception], Awaitable[None]] | None = None,
+    on_error: Failed | None = None,
     on_lost: Happened | None = None,
     on_reconnected: Happened | None = None,
 ) -> Client:
@@ -41,53 +43,64 @@ async def connect(
     Raises:
         BrokerError: nobody answers at the address, or the key is refused.
     """
-    last: Exception | None = None
-
-    async def report(error: Exception) -> None:
-        nonlocal last
-        last = error
-        # While the broker is away this comes at every attempt; that it went is said once.
-        level = logging.DEBUG if isinstance(error, OSError) else logging.WARNING
-        log.log(level, "broker connection of %s: %s", role, error)
-        if on_error:
-            await on_error(error)
-
-    async def lost() -> None:
-        if not client.is_reconnecting:
-            return
-        log.warning("broker connection of %s is lost", role)
-        if on_lost:
-            await on_lost()
-
-    async def closed() -> None:
-        if client.last_error and client.options["allow_reconnect"]:
-            log.error("broker closed the connection of %s for good: %s", role, client.last_error)
-
-    async def reconnected() -> None:
-        log.info("broker connection of %s is back", role)
-        if on_reconnected:
-            await on_reconnected()
-
     client = Client()
+    told = _Told(client, role, on_error, on_lost, on_reconnected)
     try:
         await client.connect(
             url,
             nkeys_seed_str=seed,
             name=f"borough-{role}",
             inbox_prefix=f"_INBOX.{role}",
-            error_cb=report,
-            disconnected_cb=lost,
-            closed_cb=closed,
-            reconnected_cb=reconnected,
+            error_cb=told.error,
+            disconnected_cb=told.lost,
+            closed_cb=told.closed,
+            reconnected_cb=told.reconnected,
             connect_timeout=CONNECT_S,
             allow_reconnect=False,
             reconnect_time_wait=RECONNECT_WAIT_S,
             max_reconnect_attempts=_FIRST_ATTEMPTS,
         )
     except (OSError, NatsError) as error:
-        reason = last or error
+        reason = told.last or error
         await client.close()
         raise BrokerError(f"{role} cannot connect to {url}: {reason}") from None
     # Only now for ever: with this from the start a wrong key would be tried without an end.
     client.options |= {"allow_reconnect": True, "max_reconnect_attempts": -1}
     return client
+
+
+@dataclass(slots=True)
+class _Told:
+    """What the client tells of one connection: said to the log once, and passed on."""
+
+    client: Client
+    role: str
+    on_error: Failed | None
+    on_lost: Happened | None
+    on_reconnected: Happened | None
+    last: Exception | None = None
+
+    async def error(self, error: Exception) -> None:
+        self.last = error
+        # While the broker is away this comes at every attempt; that it went is said once.
+        level = logging.DEBUG if isinstance(error, OSError) else logging.WARNING
+        log.log(level, "broker connection of %s: %s", self.role, error)
+        if self.on_error:
+            await self.on_error(error)
+
+    async def lost(self) -> None:
+        if not self.client.is_reconnecting:
+            return
+        log.warning("broker connection of %s is lost", self.role)
+        if self.on_lost:
+            await self.on_lost()
+
+    async def closed(self) -> None:
+        error = self.client.last_error
+        if error and self.client.options["allow_reconnect"]:
+            log.error("broker closed the connection of %s for good: %s", self.role, error)
+
+    async def reconnected(self) -> None:
+        log.info("broker connection of %s is back", self.role)
+        if self.on_reconnected:
+            await self.on_reconnected()

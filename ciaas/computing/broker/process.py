@@ -135,8 +135,10 @@ class Broker:
         deadline = time.monotonic() + timeout_s
         while not self.ready():
             if self._process.poll() is not None:
+                self.close()
                 raise self.failure()
             if time.monotonic() > deadline:
+                self.close()
                 raise BrokerSlow(
                     f"the broker is not ready after {timeout_s:g} s;"
                     f" see {self._configuration.log_file}"
@@ -145,6 +147,10 @@ class Broker:
                 self._process.wait(_TICK_S)
             except subprocess.TimeoutExpired:
                 continue
+
+    def close(self) -> None:
+        """Let go of the server's log; `ready` and `ailment` take it up again."""
+        self._stop_reading()
 
     def last_words(self) -> str:
         """Return in one sentence why the server gave up, empty when it did not say."""

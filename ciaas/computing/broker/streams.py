@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 from nats.aio.client import Client
+from nats.errors import Error as NatsError
 
 from ciaas.computing.broker.errors import BrokerError, StreamMismatch
 from ciaas.ports import StreamId
@@ -84,6 +85,8 @@ async def api(client: Client, subject: str, question: Mapping[str, Any]) -> dict
         )
     except TimeoutError:
         raise BrokerError(f"the broker did not answer {subject} within {_API_S:g} s") from None
+    except NatsError as error:
+        raise BrokerError(f"the broker cannot be asked for {subject}: {error}") from None
     return msgspec.json.decode(reply.data, type=dict[str, Any])
 
 

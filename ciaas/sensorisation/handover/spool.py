@@ -93,9 +93,10 @@ class Spool:
         self._bytes_max = bytes_max
         self._lock = Lock()
         path = directory / f"{name}.spool"
+        database: sqlite3.Connection | None = None
         try:
             directory.mkdir(parents=True, exist_ok=True)
-            self._database = sqlite3.connect(
+            self._database = database = sqlite3.connect(
                 path, isolation_level=None, check_same_thread=False, timeout=busy_s
             )
             with closing(self._database.cursor()) as cursor:
@@ -109,6 +110,8 @@ class Spool:
                     "SELECT coalesce(sum(length(body)), 0) FROM frame"
                 ).fetchone()
         except (OSError, sqlite3.Error) as error:
+            if database is not None:
+                database.close()
             raise SpoolFailed(
                 f"cannot use the spool {path}: {error}; "
                 "make its directory writable and see that no other process has it open"

@@ -183,6 +183,7 @@ class City:
 
     def end(self) -> None:
         self.kill()
+        self.broker.close()
         asyncio.run_coroutine_threadsafe(_cancel_others(), self.loop).result(PATIENCE_S)
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join()

@@ -165,6 +165,14 @@ def test_a_list_that_is_cut_short_is_refused(
         device.leave()
 
 
+def test_a_list_that_nobody_gives_makes_a_kick_fail_loudly(
+    doorkeeper: Doorkeeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(presence, "_LIST", "$SYS.REQ.SERVER.NOBODY.KICK")
+    with pytest.raises(BrokerError, match="did not answer"):
+        doorkeeper.city.run(doorkeeper.presence.kick(EndpointId("nobody")))
+
+
 def test_a_silent_broker_makes_a_kick_fail_loudly(doorkeeper: Doorkeeper) -> None:
     deaf = Presence(lambda *change: None, SystemClock())
     with pytest.raises(BrokerError, match="sys cannot connect"):

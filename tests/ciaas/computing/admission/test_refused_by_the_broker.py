@@ -21,6 +21,7 @@ from ciaas.limits import (
 from tests.ciaas.computing.city import Authority, new_endpoint, until
 from tests.ciaas.computing.doorkeeper import Doorkeeper
 
+Write = Callable[[str], RefusalLog]
 STAMP = "[12] 2026/11/22 02:58:38.279773 [ERR] 127.0.0.1:1"
 
 
@@ -155,75 +156,76 @@ def test_a_flood_is_reported_once_a_minute(doorkeeper: Doorkeeper, reader: Reade
 # -- the log's text alone
 
 
-def written(folder: Path, lines: str) -> RefusalLog:
-    path = folder / "broker.log"
-    path.write_text("")
-    log = RefusalLog(path, on_flood=lambda client: None)
-    path.write_text(lines)
-    return log
+@pytest.fixture
+def log(tmp_path: Path) -> Iterator[RefusalLog]:
+    log = RefusalLog(tmp_path / "broker.log", on_flood=lambda client: None)
+    yield log
+    log.close()
+
+
+@pytest.fixture
+def write(log: RefusalLog, tmp_path: Path) -> Write:
+    def write(lines: str) -> RefusalLog:
+        (tmp_path / "broker.log").write_text(lines)
+        return log
+
+    return write
 
 
 def violation(client: str, subject: str, stamp: str = STAMP) -> str:
     return f'{stamp} - mid:7 - "{client}" - Publish Violation - Subject "{subject}"\n'
 
 
-def test_times_are_utc(tmp_path: Path) -> None:
-    log = written(tmp_path, violation("u", "s"))
+def test_times_are_utc(write: Write) -> None:
+    log = write(violation("u", "s"))
     assert [refusal.at for refusal in log.read()] == [1795316318279]
-    log.close()
 
 
-def test_a_log_line_of_a_login_nobody_decided_is_a_refusal(tmp_path: Path) -> None:
+def test_a_log_line_of_a_login_nobody_decided_is_a_refusal(write: Write) -> None:
     lines = (
         f'{STAMP} - mid:37 - "u" - authentication error\n'
         f'{STAMP} - mid:37 - "u" - unable to connect: authentication error\n'
     )
-    log = written(tmp_path, lines)
+    log = write(lines)
     assert [(r.client, r.kind, r.count) for r in log.read()] == [("u", RefusalKind.CONNECT, 1)]
-    log.close()
 
 
-def test_many_different_refusals_are_counted_together_beyond_the_bound(tmp_path: Path) -> None:
+def test_many_different_refusals_are_counted_together_beyond_the_bound(write: Write) -> None:
     lines = "".join(violation("u", f"s{n}") for n in range(REFUSALS_PER_BATCH_MAX + 5))
-    log = written(tmp_path, lines)
+    log = write(lines)
     batch = log.read()
     assert len(batch) == REFUSALS_PER_BATCH_MAX + 1
     assert (batch[-1].client, batch[-1].subject, batch[-1].count) == ("u", "", 5)
-    log.close()
 
 
-def test_many_unproven_clients_share_one_entry_beyond_the_bound(tmp_path: Path) -> None:
+def test_many_unproven_clients_share_one_entry_beyond_the_bound(write: Write) -> None:
     line = STAMP + ' - mid:7 - "{}" - invalid character in client ID\n'
     lines = "".join(line.format(n) for n in range(REFUSALS_PER_BATCH_MAX + 5))
-    log = written(tmp_path, lines)
+    log = write(lines)
     batch = log.read()
     assert len(batch) == REFUSALS_PER_BATCH_MAX + 1
     assert (batch[-1].client, batch[-1].count) == ("", 5)
     assert not log.counts
-    log.close()
 
 
-def test_the_table_of_clients_is_bounded(tmp_path: Path) -> None:
+def test_the_table_of_clients_is_bounded(write: Write) -> None:
     lines = "".join(violation(f"c{n}", "s") for n in range(REFUSED_CLIENTS_MAX + 3))
-    log = written(tmp_path, lines)
+    log = write(lines)
     while log.read():
         pass
     assert len(log.counts) == REFUSED_CLIENTS_MAX
     assert "c2" not in log.counts
     assert "c3" in log.counts
-    log.close()
 
 
-def test_long_texts_are_cut(tmp_path: Path) -> None:
-    log = written(tmp_path, violation("u" * 5_000, "é" * 5_000))
+def test_long_texts_are_cut(write: Write) -> None:
+    log = write(violation("u" * 5_000, "é" * 5_000))
     (refusal,) = log.read()
     assert len(refusal.client) == len(refusal.subject) == REFUSED_TEXT_CHARS_MAX
-    log.close()
 
 
-def test_batches_follow_the_file(tmp_path: Path) -> None:
+def test_batches_follow_the_file(log: RefusalLog, tmp_path: Path) -> None:
     path = tmp_path / "broker.log"
-    log = RefusalLog(path, on_flood=lambda client: None)
 
     async def first_two() -> list[str]:
         clients: list[str] = []
@@ -242,4 +244,3 @@ def test_batches_follow_the_file(tmp_path: Path) -> None:
         return await asyncio.wait_for(reading, 10)
 
     assert asyncio.run(main()) == ["first", "second"]
-    log.close()

@@ -130,11 +130,11 @@ def test_the_brokers_own_rotation(tmp_path: Path) -> None:
     """Every refused publish is found although the log was rotated many times meanwhile."""
     city = City(tmp_path, log_bytes_max=4096)
     doorkeeper = Doorkeeper(city)
+    log = LogReader(city.configuration.log_file, 0)
     try:
         city.start()
         city.run(doorkeeper.prepare())
         doorkeeper.callout.open()
-        log = LogReader(city.configuration.log_file)
         device = doorkeeper.device()
         assert device.connect() == "Success"
         found = 0
@@ -150,9 +150,9 @@ def test_the_brokers_own_rotation(tmp_path: Path) -> None:
             return found == 300
 
         until(all_found, "every line")
-        log.close()
         files = list(tmp_path.glob("broker.log.2*"))
         assert 1 <= len(files) <= BROKER_LOG_FILES_MAX
         city.run(doorkeeper.end())
     finally:
+        log.close()
         city.end()
