@@ -113,8 +113,6 @@ METADATA_BYTES_MAX = 65_536
 """Of one endpoint, as JSON."""
 MODEL_BYTES_MAX = 8_000_000
 """Of one endpoint's declared data model, as JSON."""
-OVERLAY_BYTES_MAX = 16_384
-"""Of one scope, as JSON."""
 OVERLAY_SCOPE_CHARS_MAX = ADDRESS_CHARS_MAX + 6
 OVERLAYS_PER_ENDPOINT_MAX = 20_000
 CLASS_OVERLAYS_MAX = 10_000
