@@ -17,7 +17,6 @@ from ciaas.ports import (
     HistoryError,
     HistoryStore,
     Intake,
-    JournalLine,
     KeyReused,
     Receipt,
     Resample,
@@ -601,17 +600,3 @@ def test_readers_see_whole_commits_while_one_thread_writes(history: HistoryStore
 
     assert torn == []
     assert len(history.series(span(1, 2, 3)).point) == 180
-
-
-def test_the_journal_gives_an_endpoints_lines_of_some_levels(history: HistoryStore) -> None:
-    def line(endpoint: str, level: str, logged: int) -> JournalLine:
-        return JournalLine(endpoint, 50, level, logged, f"{level} at {logged}", "net", "")
-
-    written = [line("a", "ERROR", 10), line("a", "WARN", 20), line("a", "ERROR", 30)]
-    history.record(Frame.empty(), intake(1), journal=[*written, line("b", "ERROR", 20)])
-    assert stored(history, 1) == [True]
-    errors = history.journal("a", ["ERROR"], None, None, 10)
-    assert errors == [written[2], written[0]]
-    assert history.journal("a", ["ERROR", "WARN"], 10, 20, 10) == [written[1], written[0]]
-    assert history.journal("a", ["ERROR", "WARN"], None, None, 1) == [written[2]]
-    assert history.journal("nobody", ["ERROR"], None, None, 10) == []
