@@ -14,9 +14,6 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import msgspec
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.x509.oid import NameOID
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
@@ -35,6 +32,7 @@ from ciaas.computing.broker.connection import connect
 from ciaas.kernel.address import AddressError, EndpointId, check_endpoint
 from ciaas.limits import ADMISSION_TRACES_MAX, REFUSED_TEXT_CHARS_MAX
 from ciaas.ports import Clock
+from security.encryption.certificates import CertificateError, read_presented
 
 log = logging.getLogger(__name__)
 
@@ -138,11 +136,12 @@ class Callout:
         if tls is None or not tls.verified_chains or not tls.verified_chains[0]:
             return _Refused("certificate", "no verified certificate")
         try:
-            certificate = x509.load_pem_x509_certificate(tls.verified_chains[0][0].encode())
-            (common_name,) = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
-        except ValueError as error:
-            return _Refused("certificate", f"no certificate with one common name: {error}")
-        name = str(common_name.value)
+            presented = read_presented(tls.verified_chains[0][0].encode())
+        except CertificateError as error:
+            return _Refused("certificate", str(error))
+        name = presented.common_name
+        if not name:
+            return _Refused("certificate", "no certificate with one common name")
         if info.mqtt_id != name:
             return _Refused("client-id", f"the certificate is of {name!r}")
         if name in self._platform:
@@ -155,13 +154,9 @@ class Callout:
             return _Refused("name", str(error))
         if endpoint != name:
             return _Refused("name", "the UUID must be in lower case")
-        reason = self._gate.admit(
-            endpoint,
-            f"{certificate.serial_number:x}",
-            certificate.fingerprint(hashes.SHA256()).hex(),
-        )
+        reason = self._gate.admit(endpoint, presented.serial, presented.fingerprint)
         if reason is not None:
-            return _Refused(reason, f"certificate {certificate.serial_number:x}")
+            return _Refused(reason, f"certificate {presented.serial}")
         return _Admitted(name, device_permissions(endpoint), endpoint)
 
     def _tell(self, info: _ClientInfo, refused: _Refused, now: int) -> None:
