@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Self
@@ -14,6 +15,10 @@ from borough.settings import Settings
 from borough.wiring import open_keys
 
 TOKEN_LIFE_S = 86_400
+TOKENS_IN_FORCE_MAX = 40
+"""Issued to this command line; a further one ends the oldest, well before a user may have no more.
+"""
+_LABEL = "command line"
 _PAGE = 500
 _SCOPES = ("read", "write", "configure", "grant", "admin")
 
@@ -75,11 +80,19 @@ class LocalClient:
         return answer
 
     def issue_token(self) -> str:
-        """Return a fresh token with every scope, valid for a day."""
+        """Return a fresh token with every scope, valid for a day.
+
+        Raises:
+            HomeError: as `call`.
+        """
+        ours = [token["id"] for token in self.call("GET", "/tokens") if token["label"] == _LABEL]
+        for oldest in ours[: max(0, len(ours) + 1 - TOKENS_IN_FORCE_MAX)]:
+            with suppress(HomeError):  # another process was faster
+                self.call("DELETE", f"/tokens/{oldest}")
         issued: Mapping[str, str] = self.call(
             "POST",
             "/tokens",
-            {"label": "command line", "scopes": _SCOPES, "expires_in_s": TOKEN_LIFE_S},
+            {"label": _LABEL, "scopes": _SCOPES, "expires_in_s": TOKEN_LIFE_S},
         )
         return issued["token"]
 

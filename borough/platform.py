@@ -33,7 +33,7 @@ class Starting:
             HomeError: it did not become ready; its own sentence.
         """
         deadline = time.monotonic() + _READY_S
-        while not http_ready(self._settings.http):
+        while not self._ready():
             if self._process.poll() is not None:
                 assert self._process.stderr is not None
                 words = self._process.stderr.read().decode(errors="replace").strip()
@@ -43,6 +43,12 @@ class Starting:
                     f"the platform is not ready after {_READY_S:g} s; see {self._home.logs}"
                 )
             time.sleep(_LOOK_S)  # the other process tells it in no other way than by answering
+
+    def _ready(self) -> bool:
+        """Return True when our own platform answers, not another one that has the port."""
+        status = self._home.read_status()
+        ours = status is not None and status["pid"] == self._process.pid
+        return ours and http_ready(self._settings.http)
 
 
 @contextmanager
