@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -38,6 +39,7 @@ class Follower:
         self._ending = threading.Event()
         self.chunks: list[Chunk] = []
         self.connections = 0
+        self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="follower")
 
     def __enter__(self) -> Follower:
@@ -51,6 +53,8 @@ class Follower:
     @property
     def last_commit(self) -> int:
         """Highest commit of which all chunks came."""
+        if self._failure:
+            raise self._failure
         return max((c.commit for c in self.chunks if c.number == c.of), default=0)
 
     def commits(self) -> Mapping[int, Frame]:
@@ -70,6 +74,9 @@ class Follower:
                 self._follow()
             except (WireError, FileNotFoundError):
                 self._ending.wait(0.1)
+            except BaseException as failure:
+                self._failure = failure  # for the test's own thread to raise
+                return
 
     def _follow(self) -> None:
         keys = self._platform.keys()
@@ -101,9 +108,12 @@ class Follower:
         subject = f"$JS.API.CONSUMER.MSG.NEXT.{STREAM}.{consumer}".encode()
         wire.publish(subject, ask, wire.inbox + b".live")
         left = _PULL
+        heard = time.monotonic()
         while left:
-            deliveries = wire.receive(3 * _EXPIRES_S)
-            if not deliveries:
+            deliveries = wire.receive(_EXPIRES_S)
+            if deliveries:
+                heard = time.monotonic()
+            elif time.monotonic() - heard > 5 * _EXPIRES_S:
                 raise WireError("the broker is silent")
             for delivery in deliveries:
                 if delivery.status == 408:

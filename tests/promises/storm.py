@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
+
 from ciaas.kernel.sample import Frame
 from tests.promises.account import Account, rows_on_disk, series, settle
 from tests.promises.device import Device, Form, Ledger, Load, enrol
@@ -71,8 +73,7 @@ def rage(home: Path, rounds: int, seed: int) -> Storm:
             pause(chance.uniform(*_QUIET_S))
             ledger = load.settle()
         account = settle(client, ledger)
-        commits = client.get("/status").raise_for_status().json()["commits"]
-        until(lambda: follower.last_commit >= commits, "the end of the live stream")
+        wait_for_the_stream(client, follower)
         address = f"{meter_uuid}/meter/reads/count"
         assert platform.stop() == 0, platform.last_words()
         platform.start()
@@ -90,6 +91,18 @@ def rage(home: Path, rounds: int, seed: int) -> Storm:
         metered=metered,
         kills=kills,
     )
+
+
+def wait_for_the_stream(client: httpx.Client, follower: Follower) -> None:
+    """Return when the follower has seen the last commit."""
+
+    def behind() -> str:
+        status = client.get("/status").raise_for_status().json()
+        if follower.last_commit >= status["commits"]:
+            return ""
+        return f"{status['commits']} recorded, {status['live']} published"
+
+    until(lambda: not behind(), f"the last commit after {follower.last_commit} ({behind()})")
 
 
 def connect(platform: Platform, meter: Meter) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -23,8 +24,12 @@ _TICK_S = 0.02
 _ANSWER_S = 0.5
 _READY = b"[INF] Server is ready"
 _FATAL = "[FTL] "
-_NOT_STORED = b"[ERR] JetStream failed to store a msg on stream "
-_NO_ROOM = (b": no space left on device", b": disk quota exceeded")
+_NO_ROOM = re.compile(
+    rb"^\[\d+\] \S+ \S+ \[ERR\] JetStream failed to store a msg on stream .*:"
+    rb" (no space left on device|disk quota exceeded)$",
+    re.MULTILINE,
+)
+"""The whole line: what devices choose, such as their client id, stands elsewhere in a line."""
 _TAIL_BYTES = 16_384
 
 
@@ -182,9 +187,7 @@ class Broker:
             self._log = LogReader(self._configuration.log_file, self._read_to)
         text = self._log.read()
         self._announced = self._announced or _READY in text
-        self._stopped_storing = self._stopped_storing or any(
-            _NOT_STORED in line and line.rstrip().endswith(_NO_ROOM) for line in text.splitlines()
-        )
+        self._stopped_storing = self._stopped_storing or bool(_NO_ROOM.search(text))
 
     def _stop_reading(self) -> None:
         if self._log:
