@@ -90,7 +90,7 @@ def test_the_api_page_has_every_scope_and_level_in_order() -> None:
         ("api.md", f"lasts {security.SIGN_IN_LIFE_S // 3600} hours"),
         ("architecture.md", f"up to {ciaas.UPLINK_BATCH_MESSAGES:,} messages or"),
         ("architecture.md", f"or {ciaas.UPLINK_BATCH_BYTES // 10**6} MB"),
-        ("architecture.md", f"newest {ciaas.HISTORY_JOURNAL_ROWS_KEPT:,} lines"),
+        ("cloudio.md", f"newest {ciaas.HISTORY_JOURNAL_ROWS_KEPT:,} lines"),
         ("auditor.md", f"beyond {ciaas.RECORD_FILE_BYTES_MAX // 2**20} MiB"),
         ("auditor.md", f"more than {ciaas.REFUSALS_PER_MINUTE_MAX} forbidden"),
         ("auditor.md", f"newest {ciaas.HISTORY_ASIDE_ROWS_KEPT:,} parts"),
