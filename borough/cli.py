@@ -8,6 +8,7 @@ import logging.handlers
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
@@ -49,6 +50,7 @@ def main() -> None:
 @borough.command()
 def up() -> None:
     """Start the platform and watch over it until Ctrl-C or SIGTERM."""
+    _refuse_strangers()
     home, settings = _home()
     os.umask(_OWNER_ALONE)
     home.prepare()
@@ -95,6 +97,7 @@ def bench(name: str, cases: tuple[str, ...], pairs: int, json_: bool) -> None:
 @click.argument("role", type=click.Choice(["core", "field"]))
 def run(role: str) -> None:
     """Run one role; `up` does this for each."""
+    _refuse_strangers()
     home, settings = _home()
     _log_to(home, role)
     try:
@@ -136,6 +139,28 @@ def token(admin: bool) -> None:
 def _home() -> tuple[Home, Settings]:
     settings = load_settings()
     return Home(settings.home), settings
+
+
+def _refuse_strangers() -> None:
+    """Make sure that packages under our names are ours, before they answer for us.
+
+    Raises:
+        HomeError: one is not.
+    """
+    import adapters
+    import security
+
+    try:
+        from security.provenance import ForeignPackage, check_packages
+    except ImportError as error:
+        raise HomeError(
+            f"the package 'security' was loaded from {security.__file__} and is not ours; run "
+            "Borough in an environment of its own, without the package of that name from PyPI"
+        ) from error
+    try:
+        check_packages(Path(__file__).parents[1], [security, adapters])
+    except ForeignPackage as error:
+        raise HomeError(str(error)) from error
 
 
 def _runners() -> dict[str, Callable[[Home, Settings], None]]:

@@ -6,12 +6,10 @@ import asyncio
 import contextlib
 import logging
 import signal
-import sys
 import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from concurrent.futures import Future
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -63,7 +61,6 @@ from security.aaa.accounts import Accounts
 from security.encryption.authority import Authority
 from security.encryption.certificates import AuthorityError
 from security.encryption.keyring import Role
-from security.provenance import check_packages
 
 log = logging.getLogger(__name__)
 
@@ -386,7 +383,6 @@ def run_core(home: Home, settings: Settings) -> None:
         DiskFull, Unavailable: a later start may find room.
     """
     guard_threads()
-    check_packages(Path(__file__).parents[2], [sys.modules["security"], sys.modules["adapters"]])
     try:
         core = Core(home, settings)
     except DiskFull:
