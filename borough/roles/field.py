@@ -23,7 +23,7 @@ from ciaas.computing.broker.errors import BrokerError
 from ciaas.computing.outlet import InternalOutlet
 from ciaas.ports import Connection, Missing
 from ciaas.sensorisation.connection import DocumentError, check_document
-from ciaas.sensorisation.handover.spool import Spool
+from ciaas.sensorisation.handover.spool import Spool, SpoolFailed
 from ciaas.sensorisation.runtime import ApplyError, Runtime
 from ciaas.storage.registry import Unusable, open_registry
 from security.encryption.keyring import Role
@@ -98,7 +98,7 @@ class Field:
         while True:
             try:
                 write_report(self._home, os.getpid(), runtime.health())
-            except OSError as error:  # the disk is full: polling goes on, and so do reports then
+            except (OSError, SpoolFailed) as error:  # a full disk: polling and reports go on
                 log.warning("how the devices are doing cannot be written: %s", error)
             await asyncio.sleep(REPORT_S)
 
