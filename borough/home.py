@@ -127,10 +127,10 @@ class Home:
         fresh.replace(self.status)
 
     def read_status(self) -> Mapping[str, Any] | None:
-        """Return what the watch role last wrote, None when it never ran."""
+        """Return what the watch role last wrote, None when it never ran or a crash tore it."""
         try:
             status: Mapping[str, Any] = json.loads(self.status.read_text())
-        except FileNotFoundError:
+        except (FileNotFoundError, json.JSONDecodeError):
             return None
         return status
 

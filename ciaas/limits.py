@@ -52,6 +52,8 @@ PULL_BYTES = 2_000_000
 PULL_EXPIRES_S = 30.0
 UPLINK_BATCH_MESSAGES = 3_000
 UPLINK_BATCH_BYTES = 4_000_000
+INTERRUPTIONS_MAX = 3
+"""Of one commit by a failing database; then core ends and starts anew."""
 GATHER_S = 0.02
 """How long a small batch may grow while messages keep coming; part of every latency under load."""
 GATHER_MESSAGES = 1_000

@@ -40,6 +40,7 @@ def bundle(uuid: str, archive: Path) -> None:
     """Write the zip with certificate, key and properties for the endpoint's device."""
     with here() as client:
         token = client.text("POST", f"/endpoints/{uuid}/provisionToken")
-        archive.touch(0o600)
+        archive.unlink(missing_ok=True)  # it holds a private key: nobody's looser mode is kept
+        archive.touch(0o600, exist_ok=False)
         archive.write_bytes(client.download(f"/provision/{token}", "application/zip"))
     click.echo(f"{archive}: unpack it into ~/.config/cloud.io of the device")

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ciaas.kernel import columns
 from ciaas.kernel.columns import ColumnsError
 from ciaas.kernel.sample import Frame, Uint32s
-from ciaas.limits import APP_WRITES_WAITING, GATHER_MESSAGES, GATHER_S
+from ciaas.limits import APP_WRITES_WAITING, GATHER_MESSAGES, GATHER_S, INTERRUPTIONS_MAX
 from ciaas.ports import (
     Aside,
     Batch,
@@ -25,6 +25,7 @@ from ciaas.ports import (
     Conflict,
     DiskFull,
     HistoryStore,
+    Interrupted,
     JournalLine,
     Message,
     Missing,
@@ -268,9 +269,15 @@ class Uplink:
 
     def _held(self, work: Callable[[], _T]) -> _T:
         """Do it, and wait for room while a store refuses: the batch stays with the broker."""
+        interruptions = 0
         while True:
             try:
                 done = work()
+            except Interrupted as error:
+                interruptions += 1
+                if interruptions > INTERRUPTIONS_MAX:
+                    raise
+                log.warning("history was interrupted and is asked again: %s", error)
             except (DiskFull, RegistryError) as error:
                 if not self.disk_full:
                     log.error("the uplink is held back, nothing is lost: %s", error)

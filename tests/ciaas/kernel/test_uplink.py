@@ -19,12 +19,13 @@ from ciaas.kernel.decode import Decoded
 from ciaas.kernel.sample import DTYPES, Frame, Kind
 from ciaas.kernel.uplink import Busy, Uplink
 from ciaas.kernel.wire import subject_of
-from ciaas.limits import APP_WRITES_WAITING
+from ciaas.limits import APP_WRITES_WAITING, INTERRUPTIONS_MAX
 from ciaas.ports import (
     Aside,
     Batch,
     Commit,
     DiskFull,
+    Interrupted,
     KeyReused,
     Message,
     Missing,
@@ -200,10 +201,14 @@ class Hurdle:
     def __init__(self, history: DuckHistory, error: Exception) -> None:
         self._history, self._error = history, error
         self.closed = True
+        self.opens_after: int | None = None
+        """Lets go after so many refusals; None waits for ``closed``."""
         self.tries = 0
 
     def record(self, *columns: Any) -> Commit:
         self.tries += 1
+        if self.tries == (self.opens_after or -1) + 1:
+            self.closed = False
         if self.closed:
             raise self._error
         return self._history.record(*columns)
@@ -336,6 +341,25 @@ def test_a_history_that_fails_otherwise_ends_the_writer(bench: Bench) -> None:
         bench.uplink._run()
     assert bench.failures == [error]
     assert not bench.devices.acknowledged
+
+
+@pytest.mark.parametrize("interruptions", [INTERRUPTIONS_MAX, INTERRUPTIONS_MAX + 1])
+def test_an_interrupted_history_is_asked_again_a_few_times(
+    bench: Bench, interruptions: int
+) -> None:
+    hurdle = Hurdle(bench.history, Interrupted("reopened"))
+    hurdle.opens_after = interruptions
+    bench.over(hurdle)
+    bench.devices.send(bench.update(1, 1e9))
+    if interruptions > INTERRUPTIONS_MAX:
+        with pytest.raises(Interrupted):
+            bench.uplink._run()
+        assert not bench.devices.acknowledged
+    else:
+        bench.uplink.start()
+        until(lambda: bench.devices.acknowledged)
+        assert bench.values() == [1]
+        assert not bench.failures
 
 
 def test_frames_of_roles_are_recorded_with_the_brokers_time(at_work: Bench) -> None:
