@@ -185,7 +185,9 @@ def test_readers_wait_for_their_turn(clock: Any, numbers: Numbers) -> None:
 
 
 def test_little_memory_is_enough_or_says_so(clock: Any, numbers: Numbers) -> None:
-    with open_history(None, clock=clock, memory_limit_mb=20) as history:
+    # Without sealing beside it: a history in memory has nowhere to begin anew from.
+    bounds = Bounds(segment_rows=10_000_000, tidy_commits=10_000)
+    with open_history(None, clock=clock, memory_limit_mb=20, bounds=bounds) as history:
         with pytest.raises(AnswerTooLarge, match="more memory"):
             for part in range(60):
                 at = np.arange(20_000) + part * 20_000
