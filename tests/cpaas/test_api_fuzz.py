@@ -74,6 +74,9 @@ def check(answer: httpx.Response) -> None:
     if answer.status_code >= 400:
         assert answer.headers["content-type"] == PROBLEM
         assert answer.json()["detail"]
+    elif answer.status_code == 204:
+        assert not answer.content
+        assert "content-type" not in answer.headers
     elif answer.headers.get("content-type") == "application/json":
         json.loads(answer.content, parse_constant=_refuse)
 

@@ -64,7 +64,7 @@ def listed(caller: Granter) -> Response:
     )
 
 
-@router.put("", status_code=HTTPStatus.NO_CONTENT)
+@router.put("", status_code=HTTPStatus.NO_CONTENT, response_class=Response)
 def put(body: NewGrant, caller: Granter) -> None:
     """Grant a level on a prefix: at most the caller's own, there and everywhere below."""
     path = _path(caller, body.prefix)
@@ -80,7 +80,7 @@ def put(body: NewGrant, caller: Granter) -> None:
     caller.city.refresh_rights()
 
 
-@router.delete("", status_code=HTTPStatus.NO_CONTENT)
+@router.delete("", status_code=HTTPStatus.NO_CONTENT, response_class=Response)
 def remove(user: str, prefix: str, caller: Granter) -> None:
     """Take back the grant of a user on exactly this prefix."""
     path = _path(caller, prefix)

@@ -158,7 +158,7 @@ def issue(body: NewToken, caller: Anyone) -> Response:
     return as_json(_issued(issued), HTTPStatus.CREATED)
 
 
-@router.delete("/tokens/{number}", status_code=HTTPStatus.NO_CONTENT)
+@router.delete("/tokens/{number}", status_code=HTTPStatus.NO_CONTENT, response_class=Response)
 def revoke(number: int, caller: Anyone) -> None:
     """Revoke one of the caller's tokens."""
     caller.city.accounts.revoke(caller.user, number)

@@ -66,7 +66,7 @@ def put(
     return as_json(answer)
 
 
-@router.delete("/{name}", status_code=HTTPStatus.NO_CONTENT)
+@router.delete("/{name}", status_code=HTTPStatus.NO_CONTENT, response_class=Response)
 def delete(name: Name, caller: Configurer) -> None:
     """End a connection; its endpoints and their history stay."""
     if _own(caller, name) is None:

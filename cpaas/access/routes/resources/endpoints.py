@@ -107,21 +107,21 @@ def online(uuid: str, caller: Reader) -> Response:
     return as_json(caller.city.presence.online(caller.endpoint(uuid).uuid))
 
 
-@router.put("/{uuid}/friendlyName", status_code=HTTPStatus.NO_CONTENT)
+@router.put("/{uuid}/friendlyName", status_code=HTTPStatus.NO_CONTENT, response_class=Response)
 def rename(uuid: str, friendly_name: FriendlyName, caller: Configurer) -> None:
     """Give the endpoint another name."""
     endpoint = caller.endpoint(uuid, Level.CONFIGURE)
     caller.city.registry.change_endpoint(endpoint.uuid, friendly_name=friendly_name)
 
 
-@router.put("/{uuid}/metaData", status_code=HTTPStatus.NO_CONTENT)
+@router.put("/{uuid}/metaData", status_code=HTTPStatus.NO_CONTENT, response_class=Response)
 def describe(uuid: str, metadata: dict[str, Any], caller: Configurer) -> None:
     """Replace the endpoint's metadata; a JSON object."""
     endpoint = caller.endpoint(uuid, Level.CONFIGURE)
     caller.city.registry.change_endpoint(endpoint.uuid, metadata=metadata)
 
 
-@router.put("/{uuid}/banned", status_code=HTTPStatus.NO_CONTENT)
+@router.put("/{uuid}/banned", status_code=HTTPStatus.NO_CONTENT, response_class=Response)
 def ban(uuid: str, blocked: bool, caller: Configurer) -> None:
     """Ban or admit the endpoint's device; a banned one is disconnected at once."""
     endpoint = caller.endpoint(uuid, Level.GRANT)
