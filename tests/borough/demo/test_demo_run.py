@@ -173,11 +173,15 @@ def device_processes() -> list[int]:
     """Return the device processes that this test's process started."""
     children = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split()
     module = b"borough.demo.devices.device_process"
-    return [
-        int(pid)
-        for pid in children
-        if module in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-    ]
+    return [int(pid) for pid in children if module in command_of(pid).split(b"\0")]
+
+
+def command_of(pid: str) -> bytes:
+    """Return the command line of a process, nothing when it has just ended."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
 
 
 def test_no_sample_in_time_is_one_sentence_that_says_why(
