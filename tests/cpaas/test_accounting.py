@@ -13,7 +13,7 @@ import pytest
 
 from cpaas.limits import RECORD_OWED_MAX, RECORDED_TEXT_CHARS_MAX
 from security.ports import Record
-from tests.cpaas.conftest import SECRET, House, served
+from tests.cpaas.conftest import NO_TLS, SECRET, House, served
 
 PASSWORD = "correct horse battery"
 
@@ -120,7 +120,9 @@ def test_requests_at_the_same_time_share_a_write(house: House) -> None:
     with served(replace(house.city, record=brittle)) as base_url:
 
         def ask() -> None:
-            with httpx.Client(base_url=base_url, headers=house.client().headers) as client:
+            with httpx.Client(
+                base_url=base_url, headers=house.client().headers, verify=NO_TLS
+            ) as client:
                 assert client.get("/account", timeout=20.0).status_code == 200
 
         threads = [threading.Thread(target=ask) for _ in range(20)]

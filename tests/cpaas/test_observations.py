@@ -21,7 +21,7 @@ from cpaas.limits import (
     OBSERVATION_TEXT_CHARS_MAX,
     OBSERVATIONS_MAX,
 )
-from tests.cpaas.conftest import House, served
+from tests.cpaas.conftest import NO_TLS, House, served
 
 NOW = int(time.time()) - 3_600
 
@@ -261,7 +261,9 @@ def test_slow_commits_hold_no_thread(house: House, monkeypatch: pytest.MonkeyPat
     with served(replace(house.city, write=hold)) as base_url:
 
         def write() -> None:
-            with httpx.Client(base_url=base_url, headers=house.client().headers) as client:
+            with httpx.Client(
+                base_url=base_url, headers=house.client().headers, verify=NO_TLS
+            ) as client:
                 client.post("/observations", json=sent, timeout=30.0)
 
         threads = [threading.Thread(target=write) for _ in range(60)]  # more than all threads
