@@ -150,15 +150,16 @@ class Provisioning:
         )
 
     def _notes(self, issued: IssuedCertificate) -> tuple[str, ...]:
-        end = datetime.fromtimestamp(issued.not_after / 1000, UTC)
-        notes = [f"the certificate ends on {end:%Y-%m-%d}: provision the endpoint again before"]
-        if issued.private_key_pem is None:
-            notes.append("ssl.clientKey names where the device's own private key has to lie")
+        notes = []
         if self.port != CLOUDIO_PORT:
             notes.append(
                 f"the broker listens on port {self.port}, but stock cloud.iO devices connect to "
                 f"{CLOUDIO_PORT} alone: serve {CLOUDIO_PORT} or give the device the port"
             )
+        if issued.private_key_pem is None:
+            notes.append("ssl.clientKey names where the device's own private key has to lie")
+        end = datetime.fromtimestamp(issued.not_after / 1000, UTC)
+        notes.append(f"the certificate ends on {end:%Y-%m-%d}: provision the endpoint again before")
         return tuple(notes)
 
     def _issue(

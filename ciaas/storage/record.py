@@ -71,7 +71,7 @@ class RecordFile:
 
     @property
     def waiting(self) -> int:
-        """How many callers wait for the write that is under way to end."""
+        """How many entries wait for the write that is under way to end."""
         return len(self._waiting)
 
     def append(self, entry: Mapping[str, Any]) -> None:

@@ -117,10 +117,13 @@ def test_changes_of_others_arrive_by_refresh(city: City) -> None:
     assert city.catalogue.refresh()
     assert city.catalogue.endpoint(made.uuid) is not None
     assert [e.friendly_name for e in city.catalogue.endpoints()] == ["lamp", "other", "new"]
+    assert city.catalogue.deleted(DEVICE) is None
     city.registry.delete_endpoint(DEVICE, city.now)
     city.catalogue.refresh()
     assert city.catalogue.endpoint(DEVICE) is None
     assert city.catalogue.under((DEVICE,)) == []
+    gone = city.catalogue.deleted(DEVICE)
+    assert gone is not None and (gone.project, gone.model) == (city.project, None)
 
 
 def test_the_same_declaration_again_writes_nothing(city: City) -> None:

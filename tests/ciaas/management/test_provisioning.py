@@ -168,7 +168,7 @@ def test_the_notes_name_the_end_and_a_port_that_stock_devices_cannot_use(
 ) -> None:
     (note,) = redeemed(provisioning, endpoint).notes
     assert "the certificate ends on 2027-02-" in note
-    _, note = redeemed(replace(provisioning, port=18_883), endpoint).notes
+    note, _ = redeemed(replace(provisioning, port=18_883), endpoint).notes
     assert "port 18883" in note and "8883 alone" in note
 
 

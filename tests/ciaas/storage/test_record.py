@@ -12,6 +12,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -374,6 +375,31 @@ class TestGroups:
         assert behind_a_slow_write(record, works, monkeypatch) == 2
         assert sorted(numbers(record)) == [*range(16), 99]
 
+    def test_several_of_one_caller_keep_their_order_and_share_an_fsync(
+        self, record: RecordFile, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        works: list[Callable[[], None]] = [
+            partial(record.append_all, [{"n": start + i} for i in range(5)])
+            for start in (0, 10, 20)
+        ]
+        assert behind_a_slow_write(record, works, monkeypatch, entries=15) == 2
+        written = [number for number in numbers(record) if number != 99]
+        assert sorted(written) == [*range(5), *range(10, 15), *range(20, 25)]
+        for start in (0, 10, 20):
+            first = written.index(start)
+            assert written[first : first + 5] == [*range(start, start + 5)]
+        record.append_all([])
+        assert record.sequence == 16
+
+    def test_one_bad_entry_of_several_is_told_and_the_others_are_written(
+        self, record: RecordFile
+    ) -> None:
+        with pytest.raises(TypeError):
+            record.append_all([{"n": 1}, {"n": object()}, {"n": 2}])
+        with pytest.raises(ValueError, match="the record itself sets"):
+            record.append_all([{"n": 3}, {"seq": 1}])
+        assert numbers(record) == [1, 2]
+
     def test_a_write_is_bounded(self, record: RecordFile, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(record_module, "RECORD_GROUP_BYTES_MAX", 110)
         works = [append(record, number) for number in range(7)]
@@ -472,9 +498,15 @@ def start(*works: Callable[[], None]) -> list[threading.Thread]:
 
 
 def behind_a_slow_write(
-    record: RecordFile, works: list[Callable[[], None]], monkeypatch: pytest.MonkeyPatch
+    record: RecordFile,
+    works: list[Callable[[], None]],
+    monkeypatch: pytest.MonkeyPatch,
+    entries: int | None = None,
 ) -> int:
-    """Let all works wait for the write of entry 99 to end; return the number of writes in all."""
+    """Let all works wait for the write of entry 99 to end; return the number of writes in all.
+
+    ``entries`` is what they append together; None for one each.
+    """
     synced: list[int] = []
     go = threading.Event()
     fsync = os.fsync
@@ -489,7 +521,7 @@ def behind_a_slow_write(
         threads = start(append(record, 99))
         wait_until(lambda: len(synced) == 1)
         threads += start(*works)
-        wait_until(lambda: record.waiting == len(works))
+        wait_until(lambda: record.waiting == (entries or len(works)))
         go.set()
         for thread in threads:
             thread.join()

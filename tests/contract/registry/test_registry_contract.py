@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -266,6 +268,27 @@ def test_overlays_merge_as_rfc_7396_says(registry: Registry, endpoint: Endpoint)
     assert resources.change_overlay("class:Meter", {"unit": "W"}) == {"unit": "W"}
     with pytest.raises(Missing):
         resources.change_overlay(f"{uuid.uuid4()}/n", {"unit": "W"})
+
+
+def test_an_overlay_is_checked_as_it_will_be_before_it_is_stored(
+    registry: Registry, endpoint: Endpoint
+) -> None:
+    resources, scope = registry.resources, endpoint.uuid
+    resources.change_overlay(scope, {"unit": "W", "place": {"lat": 1, "lon": 2}})
+    version = registry.version()
+    shown: list[Mapping[str, Any]] = []
+
+    def refuse(overlay: Mapping[str, Any]) -> None:
+        shown.append(overlay)
+        raise ValueError("not so")
+
+    with pytest.raises(ValueError, match="not so"):
+        resources.change_overlay(scope, {"unit": None, "place": {"lat": 3}}, refuse)
+    assert shown == [{"place": {"lat": 3, "lon": 2}}]
+    assert registry.version() == version
+    assert resources.overlay(scope) == {"unit": "W", "place": {"lat": 1, "lon": 2}}
+    merged = resources.change_overlay(scope, {"unit": None}, shown.append)
+    assert merged == shown[-1] == resources.overlay(scope)
 
 
 def test_a_connection_is_put_revised_and_deleted(registry: Registry) -> None:
