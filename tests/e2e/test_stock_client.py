@@ -21,11 +21,12 @@ from typing import IO, Any
 import httpx
 import pytest
 
-from tests.e2e import stock_device
 from tests.promises.platform import PATIENCE_S, Platform, pause, until
 
 pytestmark = [pytest.mark.peer, pytest.mark.slow, pytest.mark.timeout(240)]
 
+STOCK_DEVICE = Path(__file__).with_name("stock_device.py")
+"""Run by path: importing it takes the client's package, which only CI is sure to have."""
 PORT = 8883
 """The only one that the client knows."""
 AFTER_CONNECTING_S = 5.0
@@ -126,7 +127,7 @@ class Lamp:
     def _start(self) -> subprocess.Popen[str]:
         with self._log.open("a") as log:
             process = subprocess.Popen(
-                [sys.executable, "-W", "ignore", stock_device.__file__, self.uuid],
+                [sys.executable, "-W", "ignore", str(STOCK_DEVICE), self.uuid],
                 env={**os.environ, "HOME": str(self.folder)},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
