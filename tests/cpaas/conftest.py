@@ -151,15 +151,29 @@ def served(city: City) -> Iterator[str]:
             up.set()
             await ended.wait()
 
-    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()))
+    def run() -> None:
+        loop.run_until_complete(serve())
+        loop.close()
+
+    thread = threading.Thread(target=run)
     thread.start()
     assert up.wait(10)
     try:
         yield f"http://{listen}{API}"
     finally:
         loop.call_soon_threadsafe(ended.set)
+        _ENDING.append(thread)
+
+
+_ENDING: list[threading.Thread] = []
+"""Servers that were told to end: each takes two pauses of 0.1 s for it, with nothing to answer."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def servers_end() -> Iterator[None]:
+    yield
+    for thread in _ENDING:
         thread.join()
-        loop.close()
 
 
 @pytest.fixture(scope="session")
