@@ -45,6 +45,8 @@ STOP_S_MAX = 9.0
 WIRE_RECEIVE_BYTES = 262_144
 WIRE_CONTROL_LINE_MAX = 65_536
 """A longer line before its end is no NATS protocol."""
+WIRE_PULSE_S = 0.005
+"""Between two reads of a busy stream, so that one read takes what many sends brought."""
 PULL_REQUESTS_IN_FLIGHT = 4
 PULL_MESSAGES = 1_500
 """Of one pull request: about the natural batch of a saturated uplink."""
@@ -56,8 +58,10 @@ INTERRUPTIONS_MAX = 3
 """Of one commit by a failing database; then core ends and starts anew."""
 GATHER_S = 0.02
 """How long a small batch may grow while messages keep coming; part of every latency under load."""
-GATHER_MESSAGES = 1_000
-"""A batch of so many is carried at once: growing would save little more."""
+GATHER_S_MAX = 0.06
+"""How long it may grow when the writer needs more than a third of a processor."""
+GATHER_MESSAGES = 3_000
+"""After a batch of so many the next is carried at once: growing would save little more."""
 UPLINK_WAITING_MESSAGES = 9_000
 """Messages read ahead of the writer; above it no pull is renewed."""
 APP_WRITES_WAITING = 1_000
@@ -138,7 +142,9 @@ PROVISION_BYTES_MAX = 65_536
 # -- storage: history
 HISTORY_MEMORY_MB = 512
 """What DuckDB may use; a sort that needs more goes to a temporary file beside the store."""
-HISTORY_THREADS = 2
+HISTORY_THREADS = 1
+"""Of DuckDB for one statement: a commit that hands its pieces to other threads waits for each of
+them, and under load there is no idle processor. Queries run beside each other all the same."""
 HISTORY_CURSORS_MAX = 32
 """Queries at work at the same time, the writer's and the sealer's included; others wait."""
 HISTORY_SEGMENT_ROWS = 262_144

@@ -24,6 +24,7 @@ from borough.roles.first_start import first_steps
 from borough.roles.gate import DeviceGate
 from borough.roles.guard import die, guard_loop, guard_threads, guarded
 from borough.roles.http import serving
+from borough.roles.lean import settle_heap
 from borough.roles.notes import Notes
 from borough.roles.reserve import ReservedRecord
 from borough.roles.rights_feed import RightsFeed
@@ -201,6 +202,7 @@ class Core:
             stack.callback(self._refusal_log.close)
             for work in (self._follow_refusals(), guard_loop(), self._keep_reserve()):
                 stack.callback(guarded(work).cancel)
+            settle_heap()
             self._awaited = None
             log.info("ready")
             await stopping.wait()

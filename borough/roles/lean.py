@@ -1,7 +1,8 @@
-"""Keeps optional libraries out of a role that has no use for them."""
+"""Keeps a role light: no library it has no use for, no search for garbage where there is none."""
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Sequence
 from importlib.abc import MetaPathFinder
@@ -31,3 +32,18 @@ def leave_out(*names: str) -> None:
     processor time and 40 MB at each start of core, which never makes one.
     """
     sys.meta_path.insert(0, _Absent(frozenset(names)))
+
+
+_ALLOCATIONS_BETWEEN_LOOKS = 50_000
+
+
+def settle_heap() -> None:
+    """Take what is alive now as alive for ever; call it once the role is up.
+
+    A batch of messages is thousands of small objects without a cycle. By default each 700 of them
+    have the interpreter look for cycles, through all modules and the whole catalogue in the end:
+    a fifth of the uplink's time.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_ALLOCATIONS_BETWEEN_LOOKS, 20, 20)

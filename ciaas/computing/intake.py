@@ -27,6 +27,7 @@ from ciaas.limits import (
     UPLINK_BATCH_BYTES,
     UPLINK_BATCH_MESSAGES,
     UPLINK_WAITING_MESSAGES,
+    WIRE_PULSE_S,
 )
 from ciaas.ports import Batch, HistoryError, Message, StreamId
 
@@ -237,6 +238,8 @@ class StreamReader:
                 self._hand_over(pulls.admit(deliveries))
             if len(self._waiting.messages) < UPLINK_WAITING_MESSAGES:
                 pulls.renew()
+            if deliveries:
+                self._stopping.wait(WIRE_PULSE_S)
             if time.monotonic() - heard > _SILENCE_S and not pulls.over:
                 raise WireError("the broker's heartbeat stopped")
 

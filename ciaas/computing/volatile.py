@@ -8,7 +8,12 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from ciaas.computing.wire import Wire, WireError
-from ciaas.limits import RECONNECT_WAIT_S_MAX, UPLINK_BATCH_MESSAGES, VOLATILE_MESSAGES_MAX
+from ciaas.limits import (
+    RECONNECT_WAIT_S_MAX,
+    UPLINK_BATCH_MESSAGES,
+    VOLATILE_MESSAGES_MAX,
+    WIRE_PULSE_S,
+)
 from ciaas.ports import Message
 
 log = logging.getLogger(__name__)
@@ -62,6 +67,7 @@ class VolatileReader:
                 while not self._stopping.is_set():  # `stop` may have come while we connected
                     self._read(self._wire)
                     wait_s = 0.05
+                    self._stopping.wait(WIRE_PULSE_S)
             except WireError as error:
                 if not self._stopping.is_set():
                     log.info("QoS 0 reading stopped, will reconnect: %s", error)
@@ -73,9 +79,9 @@ class VolatileReader:
 
     def _read(self, wire: Wire) -> None:
         found = False
-        for delivery in wire.receive(1.0):
-            if _QOS0 not in delivery.header.replace(b" ", b""):
-                continue
+        for delivery in wire.receive(1.0, _QOS0):
+            if not delivery.header:
+                continue  # published by a client that speaks NATS, not by a device
             if len(self._waiting) >= VOLATILE_MESSAGES_MAX:
                 self.dropped += 1
                 continue

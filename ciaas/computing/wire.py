@@ -109,8 +109,12 @@ class Wire:
 
     # -- receiving
 
-    def receive(self, timeout_s: float) -> list[Delivery]:
+    def receive(self, timeout_s: float, marked: bytes = b"") -> list[Delivery]:
         """Return all that one read of the socket completes; empty when nothing came in time.
+
+        Args:
+            timeout_s: Seconds to wait for the first byte.
+            marked: Text that a message's header must contain; others with a header are skipped.
 
         Raises:
             WireError: the connection ended or the broker sent an error.
@@ -124,7 +128,7 @@ class Wire:
             raise WireError(f"the broker's connection broke: {error}") from error
         if not chunk:
             raise WireError("the broker closed the connection")
-        deliveries, self._rest, errors, pings = parse(self._rest + chunk)
+        deliveries, self._rest, errors, pings = parse(self._rest + chunk, marked)
         if pings:
             self.send(b"PONG\r\n" * pings)
         if errors:
@@ -212,7 +216,7 @@ def publishing_with_headers(
     subject: bytes, payload: bytes, headers: Iterable[tuple[str, str]], reply: bytes
 ) -> bytes:
     """Return the protocol text of one publish with headers."""
-    head = "NATS/1.0\r\n" + "".join(f"{name}: {value}\r\n" for name, value in headers) + "\r\n"
+    head = "NATS/1.0\r\n" + "".join(f"{name}:{value}\r\n" for name, value in headers) + "\r\n"
     size = len(head.encode())
     return b"HPUB %s %s %d %d\r\n%s%s\r\n" % (
         subject, reply, size, size + len(payload), head.encode(), payload,
@@ -224,8 +228,8 @@ def acknowledging(replies: Iterable[bytes]) -> bytes:
     return b"".join([b"PUB %s 0\r\n\r\n" % reply for reply in replies])
 
 
-def parse(data: bytes) -> tuple[list[Delivery], bytes, list[str], int]:
-    """Parse a whole receive buffer.
+def parse(data: bytes, marked: bytes = b"") -> tuple[list[Delivery], bytes, list[str], int]:
+    """Parse a whole receive buffer; messages whose header lacks ``marked`` are skipped.
 
     Returns:
         The complete deliveries, the unparsed rest, the broker's errors, and how many pings came.
@@ -248,9 +252,10 @@ def parse(data: bytes) -> tuple[list[Delivery], bytes, list[str], int]:
             split, stop = body + int(words[-2]), body + int(words[-1])
             if stop + 2 > end:
                 break
-            reply = words[3] if len(words) == 6 else b""
-            add(Delivery(words[2], words[1], reply, data[body:split], data[split:stop]))
             position = stop + 2
+            if find(marked, body, split) >= 0:
+                reply = words[3] if len(words) == 6 else b""
+                add(Delivery(words[2], words[1], reply, data[body:split], data[split:stop]))
         elif first == 0x4D:  # MSG subject sid [reply] size
             words = data[position:line_end].split(b" ")
             body = line_end + 2

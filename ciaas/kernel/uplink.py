@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ciaas.kernel import columns
 from ciaas.kernel.columns import ColumnsError
 from ciaas.kernel.sample import Frame, Uint32s
-from ciaas.limits import APP_WRITES_WAITING, GATHER_MESSAGES, GATHER_S, INTERRUPTIONS_MAX
+from ciaas.limits import APP_WRITES_WAITING, GATHER_MESSAGES, GATHER_S, GATHER_S_MAX, INTERRUPTIONS_MAX
 from ciaas.ports import (
     Aside,
     Batch,
@@ -41,6 +41,8 @@ _T = TypeVar("_T")
 _PURGE_EACH_S = 1.0
 _DISK_FULL_WAIT_S = 1.0
 _IDLE_S = 0.5
+_WORK_SHARE = 3
+"""A round lasts so many times its work, within the bounds of gathering."""
 _HELD_BACK = "the disk of the home is full and nothing was recorded; make room, then try again"
 _ENDING = "the platform is stopping and nothing was recorded; try again in a moment"
 
@@ -240,12 +242,14 @@ class Uplink:
         """Carry what waits; return False when nothing did.
 
         A commit costs nearly the same for ten rows as for a thousand, and the broker needs the
-        processor too: while messages keep coming, small batches are let grow for a moment.
+        processor too: while messages keep coming, batches are let grow for a moment, the longer
+        the more work they make.
         """
         began = time.monotonic()
         carried = self._step()
         if 0 < carried < GATHER_MESSAGES and self._writes.empty():
-            self._stopping.wait(max(0.0, GATHER_S - (time.monotonic() - began)))
+            took = time.monotonic() - began
+            self._stopping.wait(min(max(GATHER_S, _WORK_SHARE * took), GATHER_S_MAX) - took)
         return carried > 0
 
     def _step(self) -> int:
