@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, MetaData, Table, TypedColumns
 
-REVISIONS = ("0001",)
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008")
 """Every revision of these tables, oldest first; the last one is what this version works with."""
 
 metadata = MetaData(
