@@ -28,12 +28,12 @@ from ciaas.storage.registry import (
 )
 from ciaas.storage.registry.migration import SHIPPED, Lineage
 
-ADD_COLUMN = """
+ADD_COLUMN = f"""
 import os
 import sqlalchemy as sa
 from alembic import op
-revision = "0002"
-down_revision = "0001"
+revision = "9999"
+down_revision = "{SHIPPED.revisions[-1]}"
 def upgrade():
     op.add_column("project", sa.Column("motto", sa.String))
     op.execute("UPDATE project SET motto = 'once ' || name")
@@ -55,8 +55,8 @@ def tomorrow(tmp_path: Path, script: str = ADD_COLUMN) -> Lineage:
     scripts = tmp_path / "scripts"
     shipped = Path(schema.__file__).with_name("migrations")
     shutil.copytree(shipped, scripts, ignore=shutil.ignore_patterns("__pycache__"))
-    (scripts / "versions" / "r0002.py").write_text(script)
-    return Lineage(str(scripts), ("0001", "0002"))
+    (scripts / "versions" / "r9999.py").write_text(script)
+    return Lineage(str(scripts), (*SHIPPED.revisions, "9999"))
 
 
 def query(path: Path, statement: str) -> list[tuple[object, ...]]:
@@ -102,13 +102,13 @@ def test_a_file_that_is_up_to_date_is_left_alone(path: Path, tmp_path: Path) -> 
 
 def test_an_older_file_is_migrated_and_kept(path: Path, tmp_path: Path) -> None:
     lineage = tomorrow(tmp_path)
-    with pytest.raises(SchemaTooOld, match=r"revision 0001, .* with 0002: `borough up` migrates"):
+    with pytest.raises(SchemaTooOld, match=r"revision \d+, .* with 9999: `borough up` migrates"):
         check(path, lineage)
     migrate(path, lineage)
     check(path, lineage)
     assert query(path, "SELECT name, motto FROM project") == [("quarter", "once quarter")]
     assert query(path, "PRAGMA journal_mode") == [("wal",)]
-    kept = tmp_path / "registry.db.before-0002"
+    kept = tmp_path / "registry.db.before-9999"
     assert names(tmp_path) == [path.name, kept.name]
     assert kept.stat().st_mode & 0o777 == 0o600
 
@@ -121,7 +121,7 @@ def test_a_newer_file_is_refused_and_left_alone(path: Path, tmp_path: Path) -> N
     migrate(path, tomorrow(tmp_path))
     before = path.read_bytes()
     for attempt in (check, migrate, open_registry):
-        with pytest.raises(SchemaTooNew, match=r"revision 0002, .*registry\.db\.before-0002"):
+        with pytest.raises(SchemaTooNew, match=r"revision 9999, .*registry\.db\.before-9999"):
             attempt(path)
     assert path.read_bytes() == before
 
@@ -143,7 +143,7 @@ def test_what_the_log_still_holds_is_migrated_too(path: Path, tmp_path: Path) ->
     assert (tmp_path / "registry.db-wal").stat().st_size > 0
     migrate(path, tomorrow(tmp_path))
     assert query(path, "SELECT name FROM project ORDER BY id") == [("quarter",), ("late",)]
-    assert query(tmp_path / "registry.db.before-0002", "SELECT name FROM project ORDER BY id") == [
+    assert query(tmp_path / "registry.db.before-9999", "SELECT name FROM project ORDER BY id") == [
         ("quarter",),
         ("late",),
     ]
@@ -161,7 +161,7 @@ if moment == "before the exchange":
             os._exit(9)
         return exchange(self, target)
     Path.replace = crash
-migration.migrate(path, migration.Lineage(scripts, ("0001", "0002")))
+migration.migrate(path, migration.Lineage(scripts, (*migration.SHIPPED.revisions, "9999")))
 """
 
 
@@ -177,10 +177,10 @@ def test_a_crash_leaves_the_old_file_and_the_next_start_migrates(
     with open_registry(path) as registry:
         assert [project.name for project in registry.resources.projects()] == ["quarter"]
 
-    (tmp_path / "scripts" / "versions" / "r0002.py").write_text(ADD_COLUMN)
+    (tmp_path / "scripts" / "versions" / "r9999.py").write_text(ADD_COLUMN)
     migrate(path, lineage)
     assert query(path, "SELECT name, motto FROM project") == [("quarter", "once quarter")]
-    assert names(tmp_path) == [path.name, "registry.db.before-0002"]
+    assert names(tmp_path) == [path.name, "registry.db.before-9999"]
 
 
 def test_a_failing_revision_leaves_the_old_file_alone(path: Path, tmp_path: Path) -> None:
