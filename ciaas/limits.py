@@ -30,6 +30,9 @@ OVERLAY_ENUM_MAX = 256
 OVERLAY_TAGS_MAX = 64
 OVERLAY_SECONDS_MAX = 3_155_760_000
 """A hundred years: keeps every interval in milliseconds far inside 64 bits."""
+FORMULA_CHARS_MAX = 2_000
+FORMULA_NODES_MAX = 100
+"""Numbers, names and operations of one formula: bounds its depth and its time."""
 UNIT_CHARS_MAX = 64
 UNIT_CONVERSIONS_CACHED = 1_024
 RULES_POINTS_MAX = 10_000_000
