@@ -105,6 +105,14 @@ REFUSED_TEXT_CHARS_MAX = 1_024
 LOG_READ_BYTES_MAX = 1_048_576
 LOG_LINE_BYTES_MAX = 1_048_576
 
+# -- computing: requests to hosts that users named
+OUTGOING_URL_CHARS_MAX = 2_048
+OUTGOING_S_MAX = 30.0
+"""Of one request, from the look-up of the name to the last byte of the answer."""
+OUTGOING_ANSWER_BYTES_MAX = 16_777_216
+OUTGOING_CONNECTIONS_MAX = 8
+"""Of one owner at the same time; further requests wait, as part of their time."""
+
 # -- storage: registry
 REGISTRY_BUSY_S = 5.0
 """How long a change waits for its turn before it is refused."""
@@ -218,6 +226,16 @@ ROWS_WAITING_MAX = 100_000
 SPOOL_BYTES_MAX = 256 * 1024 * 1024
 SPOOL_PAGE_FRAMES = 64
 GAPS_KEPT_MAX = 1_000
+
+# -- management: directory
+FILTER_TEXT_CHARS_MAX = 200
+"""Of one entry of a filter."""
+FILTER_TERMS_MAX = 100
+"""Entries of a filter, those of its inner filters included."""
+FILTER_DEPTH_MAX = 4
+FILTER_RADIUS_M_MAX = 20_100_000
+"""Beyond it a circle covers the earth."""
+FILTER_SILENT_S_MAX = 3_155_760_000
 
 # -- management
 PROVISION_TOKEN_LIFE_MS = 24 * 3_600_000

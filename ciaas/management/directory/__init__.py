@@ -1,0 +1,1 @@
+"""City Infrastructure Management: the live directory, found by one filter language."""
