@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -14,6 +14,8 @@ from pydantic_settings import (
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
+
+from ciaas.computing.outgoing import Reach
 
 
 class SettingsError(Exception):
@@ -44,6 +46,11 @@ def _listen(text: object) -> object:
     return Listen(host, int(port))
 
 
+def _reachable(entries: tuple[str, ...]) -> tuple[str, ...]:
+    Reach.of(entries)
+    return entries
+
+
 ListenText = Annotated[Listen, NoDecode, BeforeValidator(_listen)]
 
 
@@ -68,8 +75,12 @@ class Settings(BaseSettings):
     broker_store_bytes: int = Field(default=20_000_000_000, gt=100_000_000)
     certificate_names: tuple[str, ...] = ()
     """Further names and addresses that devices use for this machine."""
+    outgoing_allow: Annotated[tuple[str, ...], AfterValidator(_reachable)] = ()
+    """Private networks and hosts that webhooks and web adapters may reach."""
     project: str = "city"
     """Name of the project that set-up creates."""
+    console_build: bool = True
+    """Build the web console in the background when its sources have changed."""
 
     @classmethod
     def settings_customise_sources(
