@@ -124,6 +124,20 @@ def status(json_: bool) -> None:
 
 
 @borough.command()
+def console() -> None:
+    """Build the web console now; `up` does it in the background."""
+    from borough.console.build import build
+    from borough.console.checkout import CONSOLE
+    from borough.console.node import BuildError
+
+    try:
+        built = build(CONSOLE, lambda step: click.echo(f"{step} …", err=True))
+    except BuildError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo("The console is built." if built else "The console is up to date.")
+
+
+@borough.command()
 @click.option("--admin", is_flag=True, help="A token with every scope, for local automation.")
 def token(admin: bool) -> None:
     """Print a fresh token for automation on this machine; it is valid for a day."""

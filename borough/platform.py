@@ -67,6 +67,8 @@ def starting(home: Home, settings: Settings, *, quiet: bool = False) -> Iterator
             "BOROUGH_HOME": str(home.path),
             "BOROUGH_HTTP": str(settings.http),
             "BOROUGH_MQTTS": str(settings.mqtts),
+            # A bench and a test are not to share their processor with a build.
+            "BOROUGH_CONSOLE_BUILD": str(settings.console_build and not quiet),
         },
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL if quiet else sys.stderr,

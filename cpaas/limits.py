@@ -44,3 +44,9 @@ HISTORY_ANSWER_ROWS_MAX = 1_000_000
 """Of one request over all its addresses."""
 SUBTREE_POINTS_MAX = 20_000
 """Points in one answer of ``/data``."""
+
+# -- the console's pages
+PAGES_BYTES_MAX = 32_000_000
+"""Of all files of the built console, held in memory both plain and packed."""
+PAGES_LOOK_EACH_S = 1.0
+"""How often the folder of the built console is looked at, however many ask."""

@@ -17,6 +17,7 @@ from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
 from borough.clock import MachineClock
+from borough.console.checkout import CONSOLE
 from borough.home import Home, HomeError
 from borough.roles.attendance import Attendance, Claims
 from borough.roles.documents import DocumentDoor
@@ -58,6 +59,7 @@ from ciaas.storage.record import RecordFile
 from ciaas.storage.registry import Unusable, open_registry
 from cpaas.access.app import create_app
 from cpaas.access.city import City
+from cpaas.access.pages.folder import PageFolder
 from security.aaa.accounts import Accounts
 from security.encryption.authority import Authority
 from security.encryption.certificates import AuthorityError
@@ -180,6 +182,7 @@ class Core:
             status=self._counters,
             future_ms=round(self._settings.future_s * 1000),
             refresh_rights=self._rights.refresh,
+            pages=PageFolder(CONSOLE.work),
         )
 
     # -- running

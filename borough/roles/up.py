@@ -11,6 +11,7 @@ from pathlib import Path
 from cryptography import x509
 
 from borough.clock import MachineClock
+from borough.console.beside import building
 from borough.home import Home, HomeError, Lock
 from borough.roles.field_report import read_report
 from borough.roles.schema import migrate
@@ -59,11 +60,20 @@ def up(home: Home, settings: Settings, on_ready: Callable[[], None]) -> int:
                 lambda pid: read_report(home, pid) is not None,
             ),
         )
-        return Watch(home, settings, roles).run(on_ready)
+        with building(home, settings.console_build):
+            return Watch(home, settings, roles).run(on_ready)
 
 
-def prepare_broker(home: Home, settings: Settings, keys: KeyRing, lock: Lock) -> Broker:
+def prepare_broker(
+    home: Home,
+    settings: Settings,
+    keys: KeyRing,
+    lock: Lock,
+    kind: type[BrokerConfiguration] = BrokerConfiguration,
+) -> Broker:
     """Write the broker's configuration and certificate, and check both with the server itself.
+
+    ``kind`` is another one only where a bench needs a broker that lets devices in otherwise.
 
     Raises:
         HomeError: the authority's files are damaged, or the server refuses its configuration.
@@ -80,7 +90,7 @@ def prepare_broker(home: Home, settings: Settings, keys: KeyRing, lock: Lock) ->
         key.write_bytes(issued.private_key_pem)
         certificate.write_bytes(issued.certificate_pem)
     address = BusAddress("127.0.0.1", free_port())
-    configuration = BrokerConfiguration(
+    configuration = kind(
         server_name="borough",
         nats=Listen(address.host, address.port),
         mqtts=Listen(settings.mqtts.host, settings.mqtts.port),

@@ -12,8 +12,9 @@ from cpaas.access.city import City
 from cpaas.access.entrance.accounting import Accounting
 from cpaas.access.entrance.authentication import Authentication
 from cpaas.access.entrance.body import BodyLimit
+from cpaas.access.pages.door import PageDoor
 from cpaas.access.routes import health
-from cpaas.access.routes.people import grants, projects, session, users
+from cpaas.access.routes.people import browser, grants, projects, session, users
 from cpaas.access.routes.resources import connections, endpoints, journal, metadata, provisioning
 from cpaas.access.routes.samples import data, history, observations, quarantine
 
@@ -37,9 +38,10 @@ def create_app(city: City) -> FastAPI:
     app.add_middleware(BodyLimit)
     app.add_middleware(Authentication, city=city)
     app.add_middleware(Accounting, record=city.record)
+    app.add_middleware(PageDoor, pages=city.pages)
     for routes in (
-        health, session, users, projects, grants, endpoints, journal, provisioning, metadata,
-        connections, data, history, observations, quarantine,
+        health, session, browser, users, projects, grants, endpoints, journal, provisioning,
+        metadata, connections, data, history, observations, quarantine,
     ):  # fmt: skip
         app.include_router(routes.router, prefix=PREFIX)
 

@@ -12,6 +12,7 @@ from ciaas.kernel.catalogue import Catalogue
 from ciaas.kernel.sample import Frame
 from ciaas.management.provisioning import Provisioning
 from ciaas.ports import Clock, Commit, HistoryStore, Receipt, RegistryStore
+from cpaas.access.pages.folder import PageFolder
 from security.aaa.accounts import Accounts
 from security.aaa.rights import Rights
 from security.ports import GrantStore, Record
@@ -69,3 +70,5 @@ class City:
     """A sample further ahead of its arrival is refused."""
     refresh_rights: Callable[[], None]
     """Makes a change of grants or users hold in this process at once."""
+    pages: PageFolder
+    """The web console, once it is built."""

@@ -87,6 +87,10 @@ class Accounts:
             self._store.put_set_up_digest(digest(text))
             return "-".join(text[start : start + 4] for start in range(0, len(text), 4))
 
+    def awaits_set_up(self) -> bool:
+        """Return True as long as nobody has a password: the first person is still to come."""
+        return not self._someone_can_sign_in()
+
     def set_up(self, code: str, name: str, password: str) -> tuple[User, IssuedToken]:
         """Make the first administrator and sign in; the code is used up.
 

@@ -32,6 +32,7 @@ from ciaas.storage.record import RecordFile
 from ciaas.storage.registry import Registry, migrate, open_registry
 from cpaas.access.app import create_app
 from cpaas.access.city import City
+from cpaas.access.pages.folder import PageFolder
 from security.aaa.accounts import Accounts
 from security.aaa.passwords import Passwords
 from security.aaa.tokens import Scope
@@ -248,6 +249,7 @@ def open_house(folder: Path, ground: Path, authority: Authority) -> Iterator[Hou
         status=lambda: dict(history.counts()),
         future_ms=300_000,
         refresh_rights=rights.refresh,
+        pages=PageFolder(folder / "pages"),
     )
     try:
         with served(city) as base_url:

@@ -192,6 +192,7 @@ class _Nothing:
     """Stands for the city while only the list of routes is read."""
 
     record = None
+    pages = None
 
 
 def _as_written(value: object) -> str:

@@ -157,6 +157,7 @@ class Platform:
             "BOROUGH_HOME": str(self.home),
             "BOROUGH_HTTP": self.http,
             "BOROUGH_MQTTS": self.mqtts,
+            "BOROUGH_CONSOLE_BUILD": "false",
         }
 
     def last_words(self) -> str:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from cpaas.access.city import City
+from cpaas.access.entrance.cookie import from_our_page, session_of
 from cpaas.access.problems import unauthenticated
 from security.aaa.errors import NotAuthenticated
 
 _PREFIX = "/api/v1"
-_OPEN = frozenset(f"{_PREFIX}/{path}" for path in ("health", "openapi.json", "setup", "login"))
+_OPEN = frozenset(
+    f"{_PREFIX}/{path}" for path in ("health", "openapi.json", "setup", "login", "session")
+)
 _PROVISION = f"{_PREFIX}/provision/"
 
 
@@ -26,12 +30,9 @@ class Authentication:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on with who makes it in its state."""
         if scope["type"] == "http" and not _is_open(scope["path"]):
-            token = _bearer(scope)
             try:
-                if token is None:
-                    raise NotAuthenticated("send a token: Authorization: Bearer …")
                 # Remembered tokens are answered from memory; another costs two short reads.
-                principal = self._city.accounts.authenticate(token)
+                principal = self._city.accounts.authenticate(_bearer(scope) or _of_browser(scope))
             except NotAuthenticated as error:
                 await unauthenticated(str(error))(scope, receive, send)
                 return
@@ -45,6 +46,24 @@ class Authentication:
 
 def _is_open(path: str) -> bool:
     return path in _OPEN or path.startswith(_PROVISION)
+
+
+def _of_browser(scope: Scope) -> str:
+    """Return the token of a browser's session.
+
+    Raises:
+        NotAuthenticated: there is none, or a page of another site tries to make use of it.
+    """
+    headers = Headers(scope=scope)
+    session = session_of(headers)
+    if session is None:
+        raise NotAuthenticated("send a token: Authorization: Bearer …")
+    if not from_our_page(scope, headers):
+        raise NotAuthenticated(
+            "a session counts for the console's own pages alone; "
+            "programs send a token: Authorization: Bearer …"
+        )
+    return session
 
 
 def _bearer(scope: Scope) -> str | None:

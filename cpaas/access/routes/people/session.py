@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Depends, Request
@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field
 
 from cpaas.access.answers.documents import as_json
 from cpaas.access.caller import About, Anyone, CityPart
+from cpaas.access.city import City
 from cpaas.access.problems import Problem
 from cpaas.limits import SIGN_INS_AT_ONCE, SIGN_INS_WAITING_MAX
 from security.aaa.errors import AccountError, Throttled
@@ -101,6 +102,13 @@ async def sign_in(
     body: SignIn, city: CityPart, doorway: DoorwayPart, about: About, request: Request
 ) -> Response:
     """Exchange name and password for a token."""
+    return as_json(_issued(await signed_in(body, city, doorway, about, request)))
+
+
+async def signed_in(
+    body: SignIn, city: City, doorway: Doorway, about: dict[str, Any], request: Request
+) -> IssuedToken:
+    """Return a token for a name and the right password; raises as `Accounts.sign_in`."""
     source = request.client.host if request.client else ""
 
     def attempt() -> IssuedToken:
@@ -115,7 +123,7 @@ async def sign_in(
         about["name"] = names[issued.token.user]
         return issued
 
-    return as_json(_issued(await doorway.work(attempt)))
+    return await doorway.work(attempt)
 
 
 @router.get("/account")

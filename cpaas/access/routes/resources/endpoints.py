@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 from ciaas.kernel.address import check_endpoint
 from ciaas.limits import FRIENDLY_NAME_CHARS_MAX
 from ciaas.ports import Endpoint
+from cpaas.access.answers.described import EndpointEntity, EndpointSummary, answers
 from cpaas.access.answers.documents import as_json
 from cpaas.access.answers.endpoint import entity, summary
 from cpaas.access.caller import Caller, Configurer, Reader
@@ -36,7 +37,7 @@ class NewEndpoint(BaseModel):
     uuid: str | None = Field(None, description="for administrators; None has one drawn")
 
 
-@router.post("", status_code=HTTPStatus.CREATED)
+@router.post("", status_code=HTTPStatus.CREATED, responses=answers(EndpointEntity, 201))
 def create(
     caller: Configurer,
     friendly_name: FriendlyName,
@@ -59,7 +60,7 @@ def create(
     return as_json(entity(caller, endpoint, online=False), HTTPStatus.CREATED)
 
 
-@router.get("")
+@router.get("", responses=answers(list[EndpointSummary]))
 def listed(
     caller: Reader,
     friendly_name: Annotated[str | None, Query(alias="friendlyName")] = None,
@@ -94,14 +95,14 @@ def listed(
     return as_json(answer)
 
 
-@router.get("/{uuid}")
+@router.get("/{uuid}", responses=answers(EndpointEntity))
 def read(uuid: str, caller: Reader) -> Response:
     """Return one endpoint with as much of its data model as the caller may browse."""
     endpoint = caller.endpoint(uuid)
     return as_json(entity(caller, endpoint, caller.city.presence.online(endpoint.uuid)))
 
 
-@router.get("/{uuid}/online")
+@router.get("/{uuid}/online", responses=answers(bool))
 def online(uuid: str, caller: Reader) -> Response:
     """Return true while the endpoint's device is connected, or its adapter reads it."""
     return as_json(caller.city.presence.online(caller.endpoint(uuid).uuid))

@@ -11,6 +11,7 @@ from fastapi.responses import Response
 
 from ciaas.interoperability.overlay import OverlayError, check_overlay, merge_overlays
 from ciaas.kernel.address import check_name, parse_prefix
+from cpaas.access.answers.described import Metadata, answers
 from cpaas.access.answers.documents import as_json
 from cpaas.access.caller import Caller, Configurer, Reader
 from cpaas.access.problems import Problem, not_found
@@ -21,13 +22,13 @@ router = APIRouter(prefix="/metadata", tags=["metadata"])
 _CLASS = "class:"
 
 
-@router.get("/{address:path}")
+@router.get("/{address:path}", responses=answers(Metadata))
 def read(address: str, caller: Reader) -> Response:
     """Return what is said of exactly this prefix, and what holds there in effect."""
     return as_json(_both(caller, _scope(caller, address, Level.BROWSE)))
 
 
-@router.patch("/{address:path}")
+@router.patch("/{address:path}", responses=answers(Metadata))
 def change(address: str, merge: dict[str, Any], caller: Configurer) -> Response:
     """Merge keys into what is said of a prefix (RFC 7396: null removes a key)."""
     scope = _scope(caller, address, Level.CONFIGURE)

@@ -9,6 +9,7 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 
 from ciaas.kernel.address import parse_prefix
+from cpaas.access.answers.described import LastValue, answers
 from cpaas.access.answers.documents import as_json
 from cpaas.access.answers.latest import last_values
 from cpaas.access.caller import Reader
@@ -19,7 +20,7 @@ from security.aaa.levels import Level
 router = APIRouter(tags=["data"])
 
 
-@router.get("/data/{address:path}")
+@router.get("/data/{address:path}", responses=answers(LastValue | dict[str, LastValue]))
 def last(address: str, caller: Reader) -> Response:
     """Return the newest observed value of a point, or of every readable point of a subtree."""
     levels = parse_prefix(address)

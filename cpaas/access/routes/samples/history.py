@@ -11,6 +11,7 @@ from fastapi.responses import Response
 
 from ciaas.kernel.address import EndpointId, parse_point
 from ciaas.ports import Missing, Point, Series
+from cpaas.access.answers.described import Row, answers
 from cpaas.access.answers.series import by_point, csv, written
 from cpaas.access.caller import Caller, Reader
 from cpaas.access.problems import Problem, not_found
@@ -24,7 +25,7 @@ AskedQuery = Annotated[Asked, Query()]
 Accept = Annotated[str, Header()]
 
 
-@router.get("/history")
+@router.get("/history", responses=answers(dict[str, list[Row]]))
 def of_many(asked: AskedQuery, caller: Reader, accept: Accept = "") -> Response:
     """Return the series of several points: ``?address=…&address=…``."""
     if not 1 <= len(asked.address) <= HISTORY_ADDRESSES_MAX:
@@ -47,7 +48,7 @@ def of_many(asked: AskedQuery, caller: Reader, accept: Accept = "") -> Response:
     return _json(series, b"{" + b",".join(members) + b"}")
 
 
-@router.get("/history/{address:path}")
+@router.get("/history/{address:path}", responses=answers(list[Row]))
 def of_one(address: str, asked: AskedQuery, caller: Reader, accept: Accept = "") -> Response:
     """Return the series of one point, ascending in time."""
     if asked.address:

@@ -1,0 +1,1 @@
+"""Builds the web console from its sources: beside the running platform, never before it."""

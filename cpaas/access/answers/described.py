@@ -1,0 +1,120 @@
+"""What answers look like, for the description of the API and the clients made from it.
+
+The answers themselves are written column by column elsewhere; tests hold them to these.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+
+from cpaas.access.answers.documents import Written
+from security.aaa.levels import Level
+from security.aaa.tokens import Scope
+
+LevelName = Literal["DENY", "ACCESS", "BROWSE", "READ", "WRITE", "CONFIGURE", "GRANT", "OWN"]
+assert LevelName.__args__ == tuple(Level.__members__)  # type: ignore[attr-defined] # typing hides it
+
+
+def answers(model: Any, status: int = 200) -> dict[int | str, dict[str, Any]]:
+    """Return what a route says of its answer; nothing is checked or converted by it."""
+    return {status: {"model": model}}
+
+
+class Session(BaseModel):
+    """Who uses the browser."""
+
+    name: str | None
+    admin: bool
+    scopes: list[Scope]
+    awaits_set_up: bool
+
+
+class Health(BaseModel):
+    """Whether the platform does its work."""
+
+    status: str
+    commit: int
+
+
+class EndpointSummary(BaseModel):
+    """An entry of the listing; ``permission`` is the caller's level."""
+
+    uuid: str
+    friendlyName: str
+    banned: bool
+    online: bool
+    permission: LevelName
+
+
+class Attribute(BaseModel):
+    """One data point of a model."""
+
+    constraint: Literal["Static", "Parameter", "SetPoint", "Status", "Measure"]
+    type: Literal["Boolean", "Integer", "Number", "String"]
+    value: Written = None
+
+
+class Thing(BaseModel):
+    """An object of a model; objects nest."""
+
+    conforms: str | None
+    objects: dict[str, Thing]
+    attributes: dict[str, Attribute]
+
+
+class NodeEntity(BaseModel):
+    """A node of a model."""
+
+    online: bool
+    implements: list[str]
+    objects: dict[str, Thing]
+
+
+class DataModel(BaseModel):
+    """As much of an endpoint's model as the caller may browse."""
+
+    nodes: dict[str, NodeEntity]
+
+
+class EndpointEntity(EndpointSummary):
+    """One endpoint."""
+
+    metaData: dict[str, Any]
+    version: str
+    supportedFormats: list[str]
+    groupMemberships: list[str]
+    feed: str | None
+    dataModel: DataModel | None
+
+
+class LastValue(BaseModel):
+    """The newest observed value of a point; null and without a verdict when there never was one."""
+
+    constraint: Literal["Static", "Parameter", "SetPoint", "Status", "Measure"]
+    type: Literal["Boolean", "Integer", "Number", "String"]
+    value: Written
+    timestamp: float | None = Field(description="UNIX seconds")
+    observed_at: str | None = None
+    received_at: str | None = None
+    verdict: Literal["good", "uncertain", "bad"] | None = None
+    reason: str | None = None
+    raw: str | None = None
+    address: str | None = Field(None, description="only where one point was asked for")
+
+
+class Row(BaseModel):
+    """One sample, or bucket, of a series."""
+
+    time: str
+    value: Written
+    verdict: Literal["good", "uncertain", "bad"] | None = None
+    reason: str | None = None
+
+
+class Metadata(BaseModel):
+    """What is said of exactly one prefix, and what holds there."""
+
+    own: dict[str, Any]
+    effective: dict[str, Any]
