@@ -3,19 +3,22 @@
 The broker is started as the platform starts it, with the same configuration, certificates and
 admission by callout; the same reader pulls from the same kind of consumer. But nothing is decoded,
 judged or stored: what comes is acknowledged at once. Each line on standard input is answered with
-the counts.
+the counts. By its spec it lets devices in without TLS, or leaves the stream without a consumer.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import subprocess
 import sys
 import threading
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from borough.bench.baseline.plain import PlainConfiguration
 from borough.bench.load.generator import answer
 from borough.clock import MachineClock
 from borough.home import Home, Lock
@@ -92,37 +95,78 @@ class _Listed:
         return None if endpoint_uuid in self._known else "unknown"
 
 
-async def _serve(home: Home, settings: Settings, keys: KeyRing, known: frozenset[str]) -> None:
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """What the argument says."""
+
+    home: Home
+    settings: Settings
+    devices: frozenset[str]
+    tls: bool
+    """False lets everyone in without TLS."""
+    consume: bool
+    """False leaves the stream without a consumer, so that the broker keeps nothing."""
+
+    @staticmethod
+    def read(text: str) -> Spec:
+        """Return the spec that a JSON object describes."""
+        spec: dict[str, Any] = json.loads(text)
+        home = Home(Path(spec["home"]))
+        settings = Settings(
+            home=home.path,
+            mqtts=Listen(spec["host"], spec["port"]),
+            sync_interval=spec["sync_interval"],
+        )
+        devices = frozenset(spec["devices"])
+        return Spec(home, settings, devices, spec.get("tls", True), spec.get("consume", True))
+
+
+async def _serve(spec: Spec, keys: KeyRing) -> None:
     """Let the devices in, consume, and answer until standard input ends."""
-    bus = read_bus(home)
-    authority = open_authority(home, keys)
+    async with contextlib.AsyncExitStack() as stack:
+        if spec.tls:
+            await _admit(spec, keys, stack)
+        else:
+            await warm_up(broker.Listen(*spec.settings.mqtts), _PLATFORM_CLIENT, None)
+        consumer = None
+        if spec.consume:
+            control = await connect(read_bus(spec.home).url, keys.seed(Role.CORE), role="core")
+            stack.push_async_callback(control.close)
+            await ensure_ingest(control)
+            consumer = Acknowledger(spec.home, keys)
+            await asyncio.to_thread(consumer.start)
+            stack.push_async_callback(asyncio.to_thread, consumer.reader.stop)
+        answer({"ready": True})
+        while await asyncio.to_thread(sys.stdin.readline):
+            answer(
+                {
+                    "acknowledged": consumer.acknowledged if consumer else 0,
+                    "waiting": consumer.reader.pending if consumer else 0,
+                }
+            )
+
+
+async def _admit(spec: Spec, keys: KeyRing, stack: contextlib.AsyncExitStack) -> None:
+    """Let devices in as the platform does: by certificate and callout."""
+    authority = open_authority(spec.home, keys)
     callout = Callout(
         Issuer(keys.seed(Role.ISSUER)),
-        _Listed(known),
+        _Listed(spec.devices),
         MachineClock(),
         platform={_PLATFORM_CLIENT: Permissions((), ())},
         on_refusal=_say,
     )
-    await callout.start(bus.url, keys.seed(Role.AUTH))
+    await callout.start(read_bus(spec.home).url, keys.seed(Role.AUTH))
+    stack.push_async_callback(callout.stop)
     issued = authority.issue_platform("core")
     assert issued.private_key_pem is not None
     tls = platform_tls(
-        home.authority / "ca.pem",
+        spec.home.authority / "ca.pem",
         issued.certificate_pem,
         authority.decrypt_key(issued.private_key_pem),
     )
-    await warm_up(broker.Listen(*settings.mqtts), _PLATFORM_CLIENT, tls)
-    control = await connect(bus.url, keys.seed(Role.CORE), role="core")
-    await ensure_ingest(control)
-    consumer = Acknowledger(home, keys)
-    await asyncio.to_thread(consumer.start)
+    await warm_up(broker.Listen(*spec.settings.mqtts), _PLATFORM_CLIENT, tls)
     callout.open()
-    answer({"ready": True})
-    while await asyncio.to_thread(sys.stdin.readline):
-        answer({"acknowledged": consumer.acknowledged, "waiting": consumer.reader.pending})
-    await asyncio.to_thread(consumer.reader.stop)
-    await callout.stop()
-    await control.close()
 
 
 def _say(refusal: Refusal) -> None:
@@ -131,22 +175,17 @@ def _say(refusal: Refusal) -> None:
 
 def main() -> None:
     """Run the broker and the consumer that the argument, a JSON object, describes."""
-    spec: dict[str, Any] = json.loads(sys.argv[1])
-    home = Home(Path(spec["home"]))
-    settings = Settings(
-        home=home.path,
-        mqtts=Listen(spec["host"], spec["port"]),
-        sync_interval=spec["sync_interval"],
-    )
-    home.prepare()
-    lock = Lock(home, "broker")
+    spec = Spec.read(sys.argv[1])
+    spec.home.prepare()
+    lock = Lock(spec.home, "broker")
     lock.take()
-    keys = open_keys(home)
-    server = prepare_broker(home, settings, keys, lock)
+    keys = open_keys(spec.home)
+    kind = broker.BrokerConfiguration if spec.tls else PlainConfiguration
+    server = prepare_broker(spec.home, spec.settings, keys, lock, kind)
     process = server.start()
     try:
         server.wait_ready()
-        asyncio.run(_serve(home, settings, keys, frozenset(spec["devices"])))
+        asyncio.run(_serve(spec, keys))
     finally:
         process.terminate()
         try:

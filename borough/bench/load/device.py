@@ -1,4 +1,4 @@
-"""One publishing device: MQTT 3.1.1 over TLS with its own certificate, many messages under way."""
+"""One publishing device: MQTT 3.1.1, by TLS with its own certificate, many messages under way."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ class LoadError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Broker:
-    """Where devices connect, and the authority that they trust."""
+    """Where devices connect, and the authority that they trust; None connects without TLS."""
 
     host: str
     port: int
-    authority: Path
+    authority: Path | None
 
 
 class Device:
@@ -68,13 +68,11 @@ class Device:
         Raises:
             LoadError: no connection, or not admitted.
         """
-        context = ssl.create_default_context(cafile=str(self._broker.authority))
-        context.load_cert_chain(self._identity)
         address = (self._broker.host, self._broker.port)
         try:
             plain = socket.create_connection(address, _CONNECT_S)
             plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._socket = context.wrap_socket(plain, server_hostname=self._broker.host)
+            self._socket = self._secured(plain)
             self._socket.sendall(connect(self.uuid))
             self._expect(CONNACK_ACCEPTED)
             self.publish(f"@online/{self.uuid}", declaration(), retain=True)
@@ -92,9 +90,19 @@ class Device:
         head = publish_head(topic, len(payload), retain=retain)
         self._send(head + PACKET_IDS[self._next_id] + payload, 1)
 
-    def send(self, traffic: Traffic, count: int) -> None:
-        """Send so many messages in one write; what the network does not take waits."""
-        self._send(traffic.take(count, self._next_id), count)
+    def send(self, traffic: Traffic, count: int, *, volatile: bool = False) -> None:
+        """Send so many messages in one write; what the network does not take waits.
+
+        Volatile ones, of QoS 0, are never acknowledged and count as acknowledged at once.
+        """
+        packets = traffic.take(count, self._next_id)
+        if not volatile:
+            self._send(packets, count)
+            return
+        self.sent += count
+        self.acked += count
+        self._out += packets
+        self.flush()
 
     def flush(self) -> None:
         """Send what waits, as far as the network takes it.
@@ -105,7 +113,7 @@ class Device:
         try:
             while self._out:
                 del self._out[: self._socket.send(self._out)]
-        except (ssl.SSLWantWriteError, ssl.SSLWantReadError):
+        except (ssl.SSLWantWriteError, ssl.SSLWantReadError, BlockingIOError):
             return
         except OSError as error:
             raise self._lost(error) from error
@@ -123,9 +131,9 @@ class Device:
                 if not chunk:
                     raise self._lost("the broker closed it")
                 chunks.append(chunk)
-                if not self._socket.pending():
+                if not (isinstance(self._socket, ssl.SSLSocket) and self._socket.pending()):
                     break
-        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError, BlockingIOError):
             pass  # everything is read
         except OSError as error:
             raise self._lost(error) from error
@@ -151,6 +159,13 @@ class Device:
         self.sent += count
         self._out += packets
         self.flush()
+
+    def _secured(self, plain: socket.socket) -> socket.socket:
+        if self._broker.authority is None:
+            return plain
+        context = ssl.create_default_context(cafile=str(self._broker.authority))
+        context.load_cert_chain(self._identity)
+        return context.wrap_socket(plain, server_hostname=self._broker.host)
 
     def _expect(self, answer: bytes) -> None:
         got = b""

@@ -25,6 +25,8 @@ from borough.bench.load.traffic import Clock, Kind, Traffic, traffic
 
 _TICK_S = 0.002
 _IDLE_S = 0.5
+_BURST_RATE = 10_000.0
+"""Messages per second above which a device sends several at a time."""
 _REFILL_PART = 4
 """A window is filled up again when at least one in so many of its messages is acknowledged."""
 
@@ -117,21 +119,26 @@ class Generator:
         free = self._window - device.under_way
         # Many in one write cost the load, and the broker, a fraction of as many writes.
         if free * _REFILL_PART >= self._window and not device.stuck:
-            device.send(self._kinds[self._kind][number], free)
-            self._watch(number)
+            self._send(number, free)
 
     def _keep_pace(self) -> None:
         assert self._rate is not None
         due = int((time.monotonic() - self._since) * self._rate) - self._given
-        for _ in range(min(due, len(self._devices) * PACED_MESSAGES)):
+        burst = max(1, int(self._rate / _BURST_RATE))
+        for _ in range(min(due, len(self._devices) * PACED_MESSAGES) // burst):
             number = self._turn
             device = self._devices[number]
             if device.under_way >= PACED_MESSAGES or device.stuck:
                 return  # the broker is behind; what is owed follows when it has caught up
-            device.send(self._kinds[self._kind][number], 1)
-            self._watch(number)
-            self._given += 1
+            self._send(number, burst)
+            self._given += burst
             self._turn = (number + 1) % len(self._devices)
+
+    def _send(self, number: int, count: int) -> None:
+        device = self._devices[number]
+        volatile = self._kind is Kind.VOLATILE
+        device.send(self._kinds[self._kind][number], count, volatile=volatile)
+        self._watch(number)
 
     def _watch(self, number: int) -> None:
         device = self._devices[number]
@@ -161,7 +168,8 @@ def answer(facts: Mapping[str, Any]) -> None:
 def main() -> None:
     """Open the devices that the argument, a JSON object, describes; then do what is told."""
     spec = json.loads(sys.argv[1])
-    broker = Broker(spec["host"], spec["port"], Path(spec["authority"]))
+    authority = spec["authority"] and Path(spec["authority"])
+    broker = Broker(spec["host"], spec["port"], authority)
     identities = Path(spec["identities"])
     devices = [Device(uuid, identities / f"{uuid}.pem", broker) for uuid in spec["devices"]]
     try:

@@ -15,6 +15,7 @@ PUBACKS = b"".join(b"\x40\x02" + packet_id for packet_id in PACKET_IDS[1:])
 """Every PUBACK in order: what a broker sends is a slice of this, wrapped around."""
 
 _CLEAN_SESSION = 0x02
+_PUBLISH_QOS0 = 0x30
 _PUBLISH_QOS1 = 0x32
 _RETAIN = 0x01
 
@@ -30,6 +31,12 @@ def publish_head(topic: str, payload_bytes: int, *, retain: bool = False) -> byt
     name = _text(topic)
     first = bytes([_PUBLISH_QOS1 | (_RETAIN if retain else 0)])
     return first + _remaining(len(name) + 2 + payload_bytes) + name
+
+
+def volatile_head(topic: str, payload_bytes: int) -> bytes:
+    """Return what precedes the payload of a QoS 0 PUBLISH, which has no packet id."""
+    name = _text(topic)
+    return bytes([_PUBLISH_QOS0]) + _remaining(len(name) + payload_bytes) + name
 
 
 def pubacks(first_id: int, count: int) -> bytes:

@@ -6,12 +6,15 @@ Every sample has a time of its own, so that none is a repeat that history would 
 from __future__ import annotations
 
 import json
+import struct
 import time
 from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any, NamedTuple, Protocol
 
-from borough.bench.load.packets import IDS, PACKET_IDS, publish_head
+import cbor2
+
+from borough.bench.load.packets import IDS, PACKET_IDS, publish_head, volatile_head
 
 CLASS = "BenchSensor"
 """Class of every object of the load, for overlays."""
@@ -25,6 +28,8 @@ SINGLE_POINTS = 20
 _OBJECT = "sensors/probe"
 _MARK = b"@time@"
 _TIME_BYTES = len("1700000000.000")
+_CBOR_MARK = struct.pack(">Bd", 0xFB, -1.25)
+"""A double that no value of the load has; a time takes its place."""
 _OUT_OF_RANGE_EACH = 64
 """One value in so many lies outside the range, the fourth of a device first."""
 FIRST_OUT_OF_RANGE = 3
@@ -37,13 +42,17 @@ class Kind(StrEnum):
     """One way of sending."""
 
     SINGLE = "single"
+    CBOR = "cbor"
+    """Single values in CBOR instead of JSON."""
+    VOLATILE = "volatile"
+    """Single values at QoS 0."""
     TRANSACTION20 = "transaction20"
     TRANSACTION100 = "transaction100"
 
     @property
     def values(self) -> int:
         """Values in one message."""
-        return {Kind.SINGLE: 1, Kind.TRANSACTION20: 20, Kind.TRANSACTION100: 100}[self]
+        return {Kind.TRANSACTION20: 20, Kind.TRANSACTION100: 100}.get(self, 1)
 
     @property
     def message_bytes(self) -> int:
@@ -61,9 +70,15 @@ class Traffic(Protocol):
 
 def traffic(uuid: str, kind: Kind, clock: Clock) -> Traffic:
     """Return what one device sends."""
-    if kind is Kind.SINGLE:
-        return _Singles(uuid, clock)
-    return _Transactions(uuid, kind, clock)
+    match kind:
+        case Kind.SINGLE:
+            return _Singles(uuid, clock)
+        case Kind.CBOR:
+            return _Compact(uuid, clock)
+        case Kind.VOLATILE:
+            return _Volatile(uuid, clock)
+        case _:
+            return _Transactions(uuid, kind, clock)
 
 
 def addresses(uuid: str) -> Sequence[str]:
@@ -102,10 +117,18 @@ class Clock:
     def __init__(self) -> None:
         self._last_ms = 0
 
-    def next(self) -> bytes:
-        """Return the next time as the wire's seconds with three decimals."""
+    def next_ms(self) -> int:
+        """Return the next time in milliseconds."""
         self._last_ms = max(self._last_ms + 1, time.time_ns() // 1_000_000)
-        return b"%d.%03d" % divmod(self._last_ms, 1000)
+        return self._last_ms
+
+    def next(self) -> bytes:
+        """Return the next time as JSON's seconds with three decimals."""
+        return b"%d.%03d" % divmod(self.next_ms(), 1000)
+
+    def next_binary(self) -> bytes:
+        """Return the next time as CBOR's double of seconds."""
+        return struct.pack(">Bd", 0xFB, self.next_ms() / 1000)
 
 
 class _Prepared(NamedTuple):
@@ -125,11 +148,8 @@ class _Singles:
         self._next = 0
         self._time = b""
         for turn in range(_SINGLE_VALUES * SINGLE_POINTS):
-            payload = _payload(uuid, Kind.SINGLE, turn)
-            before, _, after = payload.partition(_MARK)
-            size = len(before) + _TIME_BYTES + len(after)
             topic = f"@update/{addresses(uuid)[turn % SINGLE_POINTS]}"
-            self._packets.append(_Prepared(publish_head(topic, size), before, after))
+            self._packets.append(self._prepared(topic, uuid, turn))
 
     def take(self, count: int, first_id: int) -> bytes:
         """Return the next packets."""
@@ -137,13 +157,53 @@ class _Singles:
         pieces: list[bytes] = []
         for number in range(first_id, first_id + count):
             if turn % SINGLE_POINTS == 0:
-                self._time = self._clock.next()
+                self._time = self._moment()
             head, before, after = packets[turn]
             packet_id = PACKET_IDS[number if number <= IDS else number - IDS]
             pieces += (head, packet_id, before, self._time, after)
             turn = (turn + 1) % len(packets)
         self._next = turn
         return b"".join(pieces)
+
+    def _prepared(self, topic: str, uuid: str, turn: int) -> _Prepared:
+        before, _, after = _payload(uuid, Kind.SINGLE, turn).partition(_MARK)
+        return _Prepared(publish_head(topic, len(before) + _TIME_BYTES + len(after)), before, after)
+
+    def _moment(self) -> bytes:
+        return self._clock.next()
+
+
+class _Compact(_Singles):
+    """The same in CBOR."""
+
+    def _prepared(self, topic: str, uuid: str, turn: int) -> _Prepared:
+        payload = _payload(uuid, Kind.CBOR, turn)
+        before, _, after = payload.partition(_CBOR_MARK)
+        return _Prepared(publish_head(topic, len(payload)), before, after)
+
+    def _moment(self) -> bytes:
+        return self._clock.next_binary()
+
+
+class _Volatile(_Singles):
+    """The same at QoS 0: no packet ids."""
+
+    def take(self, count: int, first_id: int) -> bytes:
+        """Return the next packets; the id is for others."""
+        pieces: list[bytes] = []
+        for _ in range(count):
+            if self._next % SINGLE_POINTS == 0:
+                self._time = self._moment()
+            head, before, after = self._packets[self._next]
+            pieces += (head, before, self._time, after)
+            self._next = (self._next + 1) % len(self._packets)
+        return b"".join(pieces)
+
+    def _prepared(self, topic: str, uuid: str, turn: int) -> _Prepared:
+        before, _, after = _payload(uuid, Kind.SINGLE, turn).partition(_MARK)
+        return _Prepared(
+            volatile_head(topic, len(before) + _TIME_BYTES + len(after)), before, after
+        )
 
 
 class _Transactions:
@@ -178,8 +238,10 @@ def _payload(uuid: str, kind: Kind, turn: int) -> bytes:
     def sample(number: int) -> dict[str, Any]:
         return attribute(0, _value(turn * kind.values + number)) | {"timestamp": _MARK.decode()}
 
+    if kind is Kind.CBOR:
+        return cbor2.dumps(attribute(0, _value(turn)) | {"timestamp": -1.25})
     document: dict[str, Any] = sample(0)
-    if kind is not Kind.SINGLE:
+    if kind.values > 1:
         names = addresses(uuid)[: kind.values]
         document = {"attributes": {name: sample(n) for n, name in enumerate(names)}}
     text = json.dumps(document, separators=(",", ":")).encode()

@@ -29,19 +29,20 @@ class Fleet(NamedTuple):
         """Return the file with a device's certificate and key."""
         return self.folder / f"{uuid}.pem"
 
-    def spec(self, mqtts: Listen | None = None, *, but_first: int = 0) -> str:
+    def spec(self, mqtts: Listen | None = None, *, but_first: int = 0, tls: bool = True) -> str:
         """Return the argument of the load's process.
 
         Args:
             mqtts: another broker than the platform's.
             but_first: so many devices are left out.
+            tls: False connects without.
         """
         host, port = mqtts or self.mqtts
         return json.dumps(
             {
                 "host": host,
                 "port": port,
-                "authority": str(self.authority),
+                "authority": str(self.authority) if tls else None,
                 "identities": str(self.folder),
                 "devices": self.uuids[but_first:],
             }

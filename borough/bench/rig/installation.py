@@ -62,6 +62,12 @@ class Installation:
         self.home, self.settings, self.folder = where
         self.client = client
 
+    def pids(self) -> Mapping[str, int]:
+        """Return the process of each role."""
+        status = self.home.read_status()
+        assert status is not None, "it runs"
+        return {role: about["pid"] for role, about in status["roles"].items()}
+
     def counts(self) -> Counts:
         """Return the counters as of the middle of the request."""
         before = time.monotonic()

@@ -57,13 +57,13 @@ def platform_tls(ca_file: Path, certificate_pem: bytes, key_pem: bytes) -> ssl.S
     return context
 
 
-async def warm_up(broker: Listen, client_id: str, tls: ssl.SSLContext) -> None:
+async def warm_up(broker: Listen, client_id: str, tls: ssl.SSLContext | None) -> None:
     """Connect once by MQTT as a client of the platform and leave again.
 
     Args:
         broker: the devices' port, by a name or address that the server's certificate holds.
         client_id: the certificate's common name; the callout must know it as the platform's.
-        tls: see `platform_tls`.
+        tls: see `platform_tls`; None for a port without TLS.
 
     Raises:
         BrokerError: the broker did not let us in.
@@ -103,11 +103,12 @@ async def ensure_ingest(client: Client) -> None:
         raise BrokerError(f"consumer {CONSUMER}: {made['error']['description']}")
 
 
-def _connect_once(broker: Listen, client_id: str, tls: ssl.SSLContext) -> None:
+def _connect_once(broker: Listen, client_id: str, tls: ssl.SSLContext | None) -> None:
     outcome: list[ReasonCode] = []
     client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id, protocol=mqtt.MQTTv311)
     client.on_connect = lambda _client, _data, _flags, reason, _properties: outcome.append(reason)
-    client.tls_set_context(tls)
+    if tls is not None:
+        client.tls_set_context(tls)
     try:
         client.connect(broker.host, broker.port)
         deadline = time.monotonic() + _CONNECT_S

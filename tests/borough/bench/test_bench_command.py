@@ -87,13 +87,12 @@ def test_the_number_of_pairs_is_bounded(ratio: dict[str, float], pairs: int) -> 
     assert str(PAIRS_MAX) in done.stderr
 
 
-def test_cases_of_later_issues_are_not_offered() -> None:
-    known = {name: list(cases) for name, (cases, _) in command._BENCHES.items()}
-    assert known == {
-        "uplink": ["json", "transaction20", "transaction100"],
-        "latency": ["2k", "10k"],
-        "query": ["day", "year"],
-    }
+def test_the_cases_that_others_rely_on_keep_their_names() -> None:
+    known = {name: set(cases) for name, (cases, _) in command._BENCHES.items()}
+    uplink = {"json", "cbor", "tls", "qos0", "transaction20", "transaction100"}
+    assert known["uplink"] >= uplink
+    assert known["latency"] >= {"2k", "10k"}
+    assert known["query"] >= {"day", "year"}
 
 
 def test_a_run_that_takes_too_long_is_ended(

@@ -36,7 +36,7 @@ def run_query(settings: Settings) -> Result:
 @pytest.mark.parametrize(
     ("run", "cases"),
     [
-        (run_uplink, ["json", "transaction20", "transaction100"]),
+        (run_uplink, list(uplink.CASES)),
         (run_latency, ["2k"]),
         (run_query, ["day", "year"]),
     ],
