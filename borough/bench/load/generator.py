@@ -27,6 +27,7 @@ _TICK_S = 0.002
 _IDLE_S = 0.5
 _BURST_RATE = 10_000.0
 """Messages per second above which a device sends several at a time."""
+_BURST_MAX = 8
 _REFILL_PART = 4
 """A window is filled up again when at least one in so many of its messages is acknowledged."""
 
@@ -124,11 +125,11 @@ class Generator:
     def _keep_pace(self) -> None:
         assert self._rate is not None
         due = int((time.monotonic() - self._since) * self._rate) - self._given
-        burst = max(1, int(self._rate / _BURST_RATE))
+        burst = min(max(1, int(self._rate / _BURST_RATE)), _BURST_MAX)
         for _ in range(min(due, len(self._devices) * PACED_MESSAGES) // burst):
             number = self._turn
             device = self._devices[number]
-            if device.under_way >= PACED_MESSAGES or device.stuck:
+            if device.under_way + burst > PACED_MESSAGES or device.stuck:
                 return  # the broker is behind; what is owed follows when it has caught up
             self._send(number, burst)
             self._given += burst
