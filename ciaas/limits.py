@@ -20,6 +20,37 @@ ASIDE_DETAIL_CHARS_MAX = 300
 FUTURE_MS = 300_000
 """How far a device's clock may run ahead of the broker's."""
 
+# -- kernel: the downlink
+COMMANDS_OPEN_MAX = 10_000
+"""Commands under way or waiting; beyond it a further one is turned away."""
+COMMANDS_KEPT_MAX = 1_000_000
+"""Commands with their rungs in the registry; beyond it the oldest that have ended are removed."""
+COMMANDS_REMOVED_AT_ONCE = 1_000
+COMMAND_TEXT_CHARS_MAX = 4_096
+"""Of a text that is set."""
+COMMAND_KEY_CHARS_MAX = 128
+COMMAND_WHY_CHARS_MAX = 500
+COMMAND_SENDS_MAX = 5
+"""How often one command is sent when it may be repeated."""
+COMMAND_STEPS_MAX = 100
+"""Rungs of one command; an endless to and fro between queued and sent ends here."""
+COMMAND_WAITERS_MAX = 1_000
+"""Callers that wait for the end of commands at the same time."""
+COMMAND_TTL_S = 60.0
+"""How long a SetPoint waits to be sent, unless the command says otherwise."""
+COMMAND_PARAMETER_TTL_S = 604_800.0
+"""How long a Parameter waits: a device that is away gets it when it comes back."""
+COMMAND_TTL_S_MAX = 2_592_000.0
+COMMAND_VERIFY_S = 10.0
+"""How long a confirmation may take, unless the overlay says otherwise."""
+COMMAND_VERIFY_S_MAX = 3_600.0
+COMMAND_EVIDENCE_WAITING_MAX = 1_000
+"""Commits with values of commanded points, on their way to the downlink; what is left out is looked
+up in history."""
+INTERLOCK_NAMES_MAX = 16
+INTERLOCK_AGE_S = 300.0
+"""How old a value may be that an interlock reads, unless the overlay says otherwise."""
+
 # -- interoperability
 OVERLAY_BYTES_MAX = 16_384
 """Of one overlay, as JSON in UTF-8."""
@@ -190,6 +221,12 @@ HISTORY_SERIES_ROWS_MAX = 1_000_000
 """Of one answer, over all its points."""
 HISTORY_COMMITS_PAGE_ROWS = 50_000
 """Rows read at a time while commits are read back."""
+HISTORY_WINDOWS_SAMPLES_PART = 1_000_000
+"""Samples that one part of a windowed answer is made of; a group with more is a part by itself."""
+HISTORY_WINDOWS_ROWS_PART = 100_000
+"""Windows in one part, over all its groups; a group with more is a part by itself."""
+HISTORY_WINDOWS_GROUP_SAMPLES_MAX = 2_000_000
+"""Of one group, where a measure needs all at once: medians, percentiles, areas and held values."""
 
 # -- storage: record
 RECORD_ENTRY_BYTES_MAX = 65_536
@@ -208,6 +245,22 @@ SAMPLING_INTERVAL_S_MIN = 0.1
 SAMPLING_INTERVAL_S_MAX = 86_400.0
 STRING_BYTES_MAX = 250
 """Length of a text read from a device: what 125 registers hold."""
+TEXT_CHARS_MAX = 1_000
+"""Length of a text value that an adapter takes from a document."""
+SELECTOR_CHARS_MAX = 500
+SELECTOR_STEPS_MAX = 16
+"""Of a selector that points into a document."""
+SIGHTINGS_PER_LINK_MAX = 200
+"""Devices told of that nobody enrolled; the one seen longest ago is forgotten first."""
+SIGHTING_POINTS_MAX = 50
+SIGHTINGS_BYTES_MAX = 900_000
+"""Of one report to core; the last sightings are left out of a longer one."""
+SIGHTINGS_KEPT_S = 86_400.0
+"""After this a device that was not seen again is no longer listed."""
+READINGS_WAITING_MAX = 1_000
+"""Of one device that tells by itself; beyond it the oldest are dropped and counted."""
+HEARTBEAT_S = 10.0
+"""Between two proofs that the other side of a channel is there."""
 BACKOFF_S_MIN = 1.0
 BACKOFF_S_MAX = 300.0
 ADAPTER_CALL_S_MAX = 30.0
@@ -236,6 +289,31 @@ FILTER_DEPTH_MAX = 4
 FILTER_RADIUS_M_MAX = 20_100_000
 """Beyond it a circle covers the earth."""
 FILTER_SILENT_S_MAX = 3_155_760_000
+DIRECTORY_STALE_TEXTS_MAX = 10_000
+"""Texts in the index that no point carries any more, beside as many as there are points."""
+
+# -- management: events
+HUB_COMMITS_MAX = 1_024
+"""Commits kept in memory for all who follow them."""
+HUB_BYTES_MAX = 33_554_432
+HUB_TAKE_COMMITS = 64
+"""Taken by one follower at a time."""
+CATCH_UP_AT_ONCE = 2
+"""Followers that read history at the same time."""
+CATCH_UP_ROWS = 20_000
+"""Read at a time by a follower that is behind; a single commit may have more."""
+CATCH_UP_COMMITS = 1_000
+LINE_ADDRESSES_CACHED = 200_000
+SELECTION_RENEW_S = 0.5
+"""A filter's points are found again at most so often; a change of rights holds within a second."""
+FEEDS_MAX = 256
+FEEDS_PER_USER_MAX = 64
+FEED_STALL_S = 10.0
+"""A connection that takes nothing for so long is cut."""
+FEED_ALIVE_S = 15.0
+"""Between two signs of life of a feed that has nothing to tell."""
+FEED_EVENT_ROWS_MAX = 1_000
+"""Samples of one event."""
 
 # -- management
 PROVISION_TOKEN_LIFE_MS = 24 * 3_600_000

@@ -421,12 +421,69 @@ class Series:
     """True when ``limit`` cut at least one point short."""
 
 
+class Measure(NamedTuple):
+    """One figure of each window."""
+
+    function: str
+    """count mean min max sum first last median stddev percentile integral share availability"""
+    argument: float | str | None = None
+    """Of ``percentile`` the fraction from 0 to 1, of ``share`` the state: a text, or the number of
+    a number or Boolean. None for all others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """A question about groups of points, window by window. Times are milliseconds, UTC.
+
+    A sample counts with its newest revision. ``share`` is the part of the time with a known value
+    in which it was the state; ``availability`` the part of the time, known or not, in which the
+    newest sample was judged good. For both a sample holds until the next one of its point, and no
+    longer than ``hold_ms``. ``integral`` is the area below the line through the samples of a point
+    within the interval, in value times seconds; those of the points of a group are added up.
+    """
+
+    points: Uint32s
+    groups: Uint32s
+    """Number of the group of each of the points, from 0; a point may be named for several."""
+    edges: Millis
+    """Ascending: window ``i`` is from ``edges[i]`` until before ``edges[i + 1]``."""
+    measures: Sequence[Measure]
+    verdicts: frozenset[int]
+    """Samples judged otherwise count for ``availability`` alone."""
+    hold_ms: int
+    until: int
+    """Now: nothing is known of the time after it."""
+    within_s: float
+    """How long the store may work on it."""
+
+
+@dataclass(frozen=True, slots=True)
+class WindowsPart:
+    """Some groups of an answer, whole; one row for each window that has a figure."""
+
+    first: int
+    """Number of the first group of the part."""
+    after: int
+    """Number of the group after the last one."""
+    group: Uint32s
+    window: Uint32s
+    """Ascending within a group."""
+    figures: Sequence[NDArray[np.float64]]
+    """A column for each measure, NaN where there is none."""
+    texts: Mapping[int, NDArray[np.object_]]
+    """By number of the measure, the text of ``first`` and ``last``, None where it is a number."""
+
+
 class HistoryError(Exception):
     """History refused; its message tells the caller what to do."""
 
 
 class KeyReused(HistoryError):
     """The idempotency key was used for another body."""
+
+
+class TooSlow(HistoryError):
+    """The question took longer than it may and was broken off; nothing else was harmed."""
 
 
 class DiskFull(HistoryError):
@@ -498,6 +555,16 @@ class HistoryStore(Protocol):
 
     def series(self, span: Span) -> Series:
         """Answer a span with the newest revision of each sample."""
+        ...
+
+    def windows(self, question: Windows) -> Iterator[WindowsPart]:
+        """Answer group after group, some at a time; nothing is held between two parts.
+
+        Raises:
+            AnswerTooLarge: a group has too many samples for a measure that needs all at once.
+            TooSlow: the time for it is over.
+            HistoryError: there is no such function, or the edges do not ascend.
+        """
         ...
 
     def aside(

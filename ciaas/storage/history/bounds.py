@@ -27,3 +27,6 @@ class Bounds:
     receipt_age_ms: int = limits.HISTORY_RECEIPT_AGE_MS
     series_rows: int = limits.HISTORY_SERIES_ROWS_MAX
     commits_page_rows: int = limits.HISTORY_COMMITS_PAGE_ROWS
+    windows_samples: int = limits.HISTORY_WINDOWS_SAMPLES_PART
+    windows_rows: int = limits.HISTORY_WINDOWS_ROWS_PART
+    windows_group_samples: int = limits.HISTORY_WINDOWS_GROUP_SAMPLES_MAX

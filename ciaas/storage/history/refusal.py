@@ -7,6 +7,7 @@
     ├── DiskFull         (ciaas.ports)
     ├── Interrupted      (ciaas.ports) the store had to be opened again; repeat the call
     ├── AnswerTooLarge   (ciaas.ports) ask for less
+    ├── TooSlow          (ciaas.ports) broken off; ask for less
     ├── HistoryBusy      another process has the file
     ├── SchemaTooOld     migrate it
     ├── SchemaTooNew     a newer version wrote it
@@ -20,7 +21,7 @@ from pathlib import Path
 
 import duckdb
 
-from ciaas.ports import AnswerTooLarge, DiskFull, HistoryError, Interrupted
+from ciaas.ports import AnswerTooLarge, DiskFull, HistoryError, Interrupted, TooSlow
 
 __all__ = [
     "AnswerTooLarge",
@@ -54,6 +55,8 @@ class NoHistory(HistoryError):
 _NO_SPACE = re.compile(
     r"no space left|disk quota exceeded|file too large|not enough space", re.IGNORECASE
 )
+_NO_MEMORY = re.compile(r"block of size .* used\)", re.IGNORECASE)
+"""A commit that finds no memory is told as a failed transaction."""
 _POISONED = re.compile(r"database has been invalidated", re.IGNORECASE)
 _HOLDER = re.compile(r"\(PID (\d+)\)")
 
@@ -72,7 +75,9 @@ def refusal(error: duckdb.Error) -> Exception:
         return DiskFull("the disk of the history store is full; free some space, nothing was lost")
     if is_fatal(error):
         return Interrupted(f"history has to open its database again; repeat the call ({text})")
-    if isinstance(error, duckdb.OutOfMemoryException):
+    if isinstance(error, duckdb.InterruptException):
+        return TooSlow("the answer takes too long; ask for fewer points or a shorter time")
+    if isinstance(error, duckdb.OutOfMemoryException) or _NO_MEMORY.search(text):
         return AnswerTooLarge("history needs more memory than it may use; ask for less at a time")
     if isinstance(error, duckdb.OutOfRangeException):
         return HistoryError(f"a result passes what a number can hold ({text})")

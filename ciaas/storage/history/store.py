@@ -23,11 +23,14 @@ from ciaas.ports import (
     Series,
     Span,
     StreamId,
+    Windows,
+    WindowsPart,
 )
 from ciaas.storage.history.bounds import Bounds
 from ciaas.storage.history.database import Database
 from ciaas.storage.history.reading.commits import commit_before, commits
 from ciaas.storage.history.reading.series import series
+from ciaas.storage.history.reading.windows import windows
 from ciaas.storage.history.segments.sealing import Sealer
 from ciaas.storage.history.segments.tables import SampleTables
 from ciaas.storage.history.writing import asides
@@ -185,6 +188,19 @@ class DuckHistory:
         self._heal_for_reading()
         with self._tables.reading() as (cursor, layout):
             return series(cursor, layout, span, self._bounds.series_rows)
+
+    def windows(self, question: Windows) -> Iterator[WindowsPart]:
+        """Answer group after group, some at a time; nothing is held between two parts.
+
+        Each part is a snapshot of its own.
+
+        Raises:
+            AnswerTooLarge: a group has too many samples for a measure that needs all at once.
+            TooSlow: the time for it is over.
+            HistoryError: there is no such function, or the edges do not ascend.
+        """
+        self._heal_for_reading()
+        return windows(self._tables, question, self._bounds)
 
     def aside(
         self, endpoints: Sequence[str] | None, limit: int, before: int | None
