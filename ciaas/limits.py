@@ -177,6 +177,12 @@ TOKENS_PER_USER_MAX = 1_000
 TOKEN_LABEL_CHARS_MAX = 255
 TOKEN_SCOPES_BYTES_MAX = 4_096
 GRANTS_PER_USER_MAX = 10_000
+GROUPS_MAX = 10_000
+GROUP_NAME_CHARS_MAX = 100
+MEMBERS_PER_GROUP_MAX = 10_000
+GROUPS_PER_USER_MAX = 16
+"""Each question of rights looks through the grants of all groups of the user."""
+GRANTS_PER_GROUP_MAX = 10_000
 CERTIFICATES_PER_ENDPOINT_MAX = 1_000
 PROVISION_BYTES_MAX = 65_536
 """Of the properties that one provision token carries, as JSON."""

@@ -16,9 +16,10 @@ from ciaas.kernel.model import EndpointModel, Node, ValueType
 from ciaas.kernel.sample import Kind, Uint8s, Uint32s
 from ciaas.kernel.wire.topic import long_form, subject_of
 from ciaas.limits import POINTS_PER_ENDPOINT_MAX
-from ciaas.ports import Conflict, Endpoint, Missing, NewPoint, Point, RegistryStore
+from ciaas.ports import Changes, Conflict, Endpoint, Missing, NewPoint, Point, RegistryStore
 
 PointsListener = Callable[[Sequence[Point]], None]
+ChangesListener = Callable[[Changes], None]
 
 KIND_OF_TYPE: Final = {
     ValueType.BOOLEAN: Kind.BOOLEAN,
@@ -63,6 +64,7 @@ class Catalogue:
         self._state = 0
         self._ordered = _Ordered(0, [])
         self._listeners: list[PointsListener] = []
+        self._followers: list[ChangesListener] = []
         self.by_subject: Callable[[bytes], int | None] = self._by_subject.get
         """Point id of a broker subject after its verb: ``<uuid>.n.o.a``, ``//`` for a dot."""
         self.by_address: Callable[[PointAddress], Point | None] = self._by_address.get
@@ -153,6 +155,18 @@ class Catalogue:
             self._listeners.append(listener)
             listener(list(self._points.values()))
 
+    def on_changes(self, listener: ChangesListener) -> None:
+        """Have a listener told of each change of the registry, after it holds here.
+
+        It is called at once with all there is but connections, and later as `on_points` says, even
+        when no point is touched: an endpoint was renamed, say. It must return at once.
+        """
+        with self._changing:
+            self._followers.append(listener)
+            endpoints = [*self._endpoints.values(), *self._deleted.values()]
+            points = list(self._points.values())
+            listener(Changes(self._version, endpoints, points, dict(self._overlays), ()))
+
     # -- changing
 
     def refresh(self) -> bool:
@@ -170,6 +184,8 @@ class Catalogue:
             if touched:
                 for listener in self._listeners:
                     listener(list(touched.values()))
+            for follower in self._followers:
+                follower(changes)
             return True
 
     def declare(self, uuid: EndpointId, model: EndpointModel) -> None:
