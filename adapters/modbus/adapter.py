@@ -12,7 +12,15 @@ from typing import ClassVar, NamedTuple
 
 from pydantic import Field
 
-from ciaas.sensorisation.contract import Adapter, Batch, Checked, ProbeReport, Session, Target
+from ciaas.sensorisation.contract import (
+    WRITTEN,
+    Batch,
+    Checked,
+    Poll,
+    ProbeReport,
+    Session,
+    Target,
+)
 from ciaas.sensorisation.errors import DriverMissing
 
 REGISTERS_PER_READ_MAX = 125
@@ -70,7 +78,7 @@ class Span(NamedTuple):
     """Registers, or bits."""
 
 
-class Modbus(Adapter[ModbusConfig, ModbusAddress]):
+class Modbus(Poll[ModbusConfig, ModbusAddress]):
     """Reads contiguous addresses in one request each: that is the whole performance story."""
 
     Config: ClassVar[type[Checked]] = ModbusConfig
@@ -110,6 +118,8 @@ def extent(target: Target) -> int:
         ValueError: the raw type does not go with the table, or reaches beyond the last address.
     """
     address: ModbusAddress = target.address
+    if target.size == WRITTEN:
+        raise ValueError("a register holds no text: use a raw type such as u16, i16, f32 or string")
     if address.table.bits != (target.size == 0):
         raise ValueError(
             f"table {address.table} holds single bits: use raw type bit without 'bit'"

@@ -1,22 +1,47 @@
-"""The adapter contract, kind Poll: what the author of an adapter writes, and nothing else.
+"""The adapter contract, kinds Poll and Subscribe: what the author of an adapter writes.
 
 The runtime owns loops, backoff, isolation of illegal addresses, decoding, deadbands, buffering and
-health. An adapter has no state of its own: `open` gives a `Session`, which holds the connection.
+health. An adapter has no state of its own: `open` gives a session, which holds the connection.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeAlias, TypeVar
+from typing import (
+    Any,
+    ClassVar,
+    Generic,
+    NamedTuple,
+    Protocol,
+    TypeAlias,
+    TypeVar,
+    runtime_checkable,
+)
 
 from pydantic import BaseModel, ConfigDict
 
 from ciaas.sensorisation.errors import AdapterError
+from ciaas.sensorisation.secrets import NO_SECRETS, Secrets
 
-RawValue: TypeAlias = bytes | bool
-"""Bytes as on the wire, most significant first, or one bit."""
+RawValue: TypeAlias = bytes | bool | int | float | str
+"""Bytes as on the wire, most significant first, or one bit; a number, a truth or a text as it
+stands in a document of a protocol that has such."""
+
+
+class Nothing:
+    """The type of `NOTHING`."""
+
+    def __repr__(self) -> str:
+        return "NOTHING"
+
+
+NOTHING = Nothing()
+"""What a document holds where its author says that there is no value, as JSON's null."""
+
+WRITTEN = -1
+"""Size of a target whose value stands in a document: the raw types number, text and boolean."""
 
 
 class Checked(BaseModel):
@@ -35,15 +60,23 @@ class Target(NamedTuple):
     address: Any
     """An instance of the adapter's ``Address``."""
     size: int
-    """Bytes that the point's raw type takes; 0 asks for a single bit."""
+    """Bytes that the point's raw type takes; 0 asks for a single bit, WRITTEN for a value as it
+    stands in a document."""
 
 
 class RawReading(NamedTuple):
     """What came back for one target: a value, or the error that concerns this target alone."""
 
     target: Target
-    value: RawValue | None
+    value: RawValue | Nothing | None
+    """None only beside an error."""
     error: AdapterError | None = None
+    observed: int | None = None
+    """When the source says that it was measured, in milliseconds since 1970 UTC; None: now. A
+    reading of the same time and value as the last one is no new sample."""
+    retained: bool = False
+    """Kept by somebody in between, it is not known since when: no new sample unless it differs from
+    the last one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +104,90 @@ class Session(Protocol):
         ...
 
 
+class Sink(Protocol):
+    """Where a session of the kind Subscribe puts what comes for one device. Never waits."""
+
+    def readings(
+        self, readings: Sequence[RawReading], stored: Callable[[], None] | None = None
+    ) -> None:
+        """Take readings; ``stored`` is called once they are on disk, or given up and counted."""
+        ...
+
+    def absent(self, reason: str) -> None:
+        """Take notice that the device is away, as its gateway says: its points have no value."""
+        ...
+
+    def present(self) -> None:
+        """Take notice that the device is there again."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SuggestedPoint:
+    """A data point that an adapter saw: what a profile could say of it."""
+
+    id: str
+    """``node/object/attribute`` made of valid names."""
+    address: Any
+    """As in a profile; JSON."""
+    raw: str
+    """Raw type: ``number``, ``text`` or ``boolean``."""
+    unit: str | None = None
+    title: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """A device that an adapter saw on a connection, whether enrolled or not."""
+
+    external_id: str
+    """The name that it has in its own world; foreign text, shown and never used as a name."""
+    title: str
+    config: Any
+    """What a device's ``config`` would say; JSON."""
+    points: tuple[SuggestedPoint, ...]
+    last_seen: int
+    """Milliseconds since 1970 UTC."""
+
+
+class Channel(Protocol):
+    """An open connection on which values come by themselves. The runtime makes one call at a time.
+
+    After each `open` the runtime subscribes every device and calls `resync` once; until then
+    nothing may be given to a sink, and nothing that came already may be lost.
+    """
+
+    async def subscribe(self, batches: Sequence[Batch], sink: Sink) -> None:
+        """Have the values of one device brought to its sink from the next `resync` on."""
+        ...
+
+    async def unsubscribe(self, sink: Sink) -> None:
+        """Forget a device; its sink hears nothing more."""
+        ...
+
+    async def resync(self) -> None:
+        """Let values flow, those first that hold now.
+
+        What the other side refuses goes to its sink as a reading with the error BadAddress.
+
+        Raises:
+            AdapterError: the connection is of no use.
+        """
+        ...
+
+    async def heartbeat(self) -> None:
+        """Return once the other side has shown that it is there, so that silence is no death.
+
+        Raises:
+            AdapterError: it has not, or the connection broke.
+        """
+        ...
+
+    async def close(self) -> None:
+        """End the connection; may be called twice, and after a cancelled call."""
+        ...
+
+
 class ProbeStep(NamedTuple):
     """One thing tried, such as ``dns``, ``tcp``, ``protocol`` or ``identity``."""
 
@@ -93,7 +210,7 @@ class ProbeReport:
 
 
 class Adapter(ABC, Generic[ConfigT, AddressT]):
-    """One legacy protocol, polled. Instances are cheap, stateless and made by the runtime."""
+    """One legacy protocol: what both kinds have. Instances are cheap and made by the runtime."""
 
     Config: ClassVar[type[Checked]]
     """How to reach a device; its JSON Schema makes the form. A device's own config overrides keys
@@ -102,15 +219,30 @@ class Adapter(ABC, Generic[ConfigT, AddressT]):
     """Where a point lies in a device."""
     DEVICE_KEYS: ClassVar[frozenset[str]] = frozenset()
     """Keys of ``Config`` that only tell devices on one link apart: devices that agree in all other
-    keys share one session, one request at a time."""
+    keys share one session."""
+
+    def __init__(self, secrets: Secrets = NO_SECRETS) -> None:
+        self.secrets = secrets
 
     @abstractmethod
     def plan(self, config: ConfigT, targets: Sequence[Target]) -> Sequence[Batch]:
-        """Group targets into as few requests as the protocol allows; pure.
+        """Group targets into as few requests, or subscriptions, as the protocol allows; pure.
 
         Raises:
             ValueError: a target can never be read; the message says what is wrong with it.
         """
+
+    @abstractmethod
+    async def probe(self, config: ConfigT) -> ProbeReport:
+        """Try once, without side effects, and say how far it got; never raises AdapterError."""
+
+    def external_id(self, config: ConfigT) -> str | None:
+        """Return what a `Sighting` of this device is called; None when there are none."""
+        return None
+
+
+class Poll(Adapter[ConfigT, AddressT]):
+    """The kind that is asked: each device at its own interval, one request at a time on a link."""
 
     @abstractmethod
     async def open(self, config: ConfigT) -> Session:
@@ -120,9 +252,26 @@ class Adapter(ABC, Generic[ConfigT, AddressT]):
             AdapterError: Unreachable, AuthFailed or DriverMissing.
         """
 
+
+class Subscribe(Adapter[ConfigT, AddressT]):
+    """The kind that is told: values come when they come."""
+
     @abstractmethod
-    async def probe(self, config: ConfigT) -> ProbeReport:
-        """Try once, without side effects, and say how far it got; never raises AdapterError."""
+    async def open(self, config: ConfigT) -> Channel:
+        """Connect.
+
+        Raises:
+            AdapterError: Unreachable, AuthFailed or DriverMissing.
+        """
+
+
+@runtime_checkable
+class Observant(Protocol):
+    """A session or channel that also sees devices which nobody asked for."""
+
+    def sightings(self) -> Sequence[Sighting]:
+        """Return what was seen lately; bounded by SIGHTINGS_PER_LINK_MAX."""
+        ...
 
 
 AnyAdapter: TypeAlias = Adapter[Any, Any]

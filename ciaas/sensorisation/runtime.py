@@ -6,16 +6,16 @@ Only here and below are there loops, waits, retries and queues; an adapter has n
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from random import Random
 
 from ciaas.kernel.address import PointAddress
-from ciaas.limits import QUARANTINE_S
+from ciaas.limits import HEARTBEAT_S, QUARANTINE_S
 from ciaas.ports import Clock
 from ciaas.sensorisation.connection import ConnectionPlan, PlannedDevice
-from ciaas.sensorisation.contract import AnyAdapter
+from ciaas.sensorisation.contract import AnyAdapter, Poll, Subscribe
 from ciaas.sensorisation.ending import end
 from ciaas.sensorisation.handover.gathering import Gathering
 from ciaas.sensorisation.handover.sending import Sending
@@ -25,6 +25,10 @@ from ciaas.sensorisation.polling.device import SupervisedDevice, Surroundings
 from ciaas.sensorisation.polling.health import DeviceHealth
 from ciaas.sensorisation.polling.link import Link
 from ciaas.sensorisation.ports import Outlet
+from ciaas.sensorisation.secrets import NO_SECRETS, Secrets
+from ciaas.sensorisation.sighting import Candidate
+from ciaas.sensorisation.subscribing.channel import SupervisedChannel
+from ciaas.sensorisation.subscribing.device import SubscribedDevice
 
 _OUTLET_PACE = Pace(0.5, 10.0)
 """The stream is our own and near: it is tried more often than a device."""
@@ -64,7 +68,8 @@ class RuntimeHealth:
 class _Running:
     digest: tuple[object, ...]
     link: str
-    device: SupervisedDevice
+    device: SupervisedDevice | SubscribedDevice
+    external_id: str | None
 
 
 class Runtime:
@@ -80,8 +85,11 @@ class Runtime:
         random: Random,
         pace: Pace | None = None,
         quarantine_s: float = QUARANTINE_S,
+        heartbeat_s: float = HEARTBEAT_S,
+        secrets: Secrets = NO_SECRETS,
     ) -> None:
-        """Take the parts; ``pace`` and ``quarantine_s`` default to the limits."""
+        """Take the parts; what is a time defaults to the limits."""
+        self._heartbeat_s, self._secrets = heartbeat_s, secrets
         self._adapters, self._random, self._spool = adapters, random, spool
         self._pace = pace or Pace()
         self._sending = Sending(spool, outlet, Backoff(random, _OUTLET_PACE))
@@ -90,7 +98,7 @@ class Runtime:
             self._gathering.deliver, clock, random, self._pace, quarantine_s
         )
         self._connections: dict[str, dict[str, _Running]] = {}
-        self._links: dict[str, Link] = {}
+        self._links: dict[str, Link | SupervisedChannel] = {}
         self._applying = asyncio.Lock()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -104,10 +112,15 @@ class Runtime:
 
     async def stop(self) -> None:
         """Stop polling, store what was read, hand over what the stream takes soon, and close."""
-        for name in list(self._connections):
-            await self.remove(name)
         gathering, sending = self._tasks
         await end(gathering)
+        for running in self._every():
+            if isinstance(running.device, SubscribedDevice):
+                running.device.hold()
+        with suppress(SpoolFailed):  # while the channels are open: senders hear what is stored
+            await self._gathering.flush()
+        for name in list(self._connections):
+            await self.remove(name)
         with suppress(SpoolFailed):  # the rows are lost with the process; the disk is gone
             await self._gathering.flush()
             with suppress(TimeoutError):
@@ -143,7 +156,7 @@ class Runtime:
                         f"connection {plan.name!r}: {point.address} is not registered; enrol again"
                     )
         async with self._applying:
-            return await self._exchange(plan, kind(), points, source, enabled)
+            return await self._exchange(plan, kind(self._secrets), points, source, enabled)
 
     async def remove(self, name: str) -> None:
         """Stop polling a connection; an unknown name is ignored."""
@@ -155,16 +168,23 @@ class Runtime:
     def health(self) -> RuntimeHealth:
         """Return a snapshot; devices in the order in which their connections were applied."""
         return RuntimeHealth(
-            tuple(
-                running.device.health()
-                for devices in self._connections.values()
-                for running in devices.values()
-            ),
+            tuple(running.device.health() for running in self._every()),
             self._spool.level(),
             self._gathering.waiting,
             self._sending.samples,
             self._sending.last_error,
         )
+
+    def candidates(self) -> Sequence[Candidate]:
+        """Return the devices that were seen on a connection and that nobody enrolled."""
+        enrolled = {(one.link, one.external_id) for one in self._every()}
+        return [
+            Candidate(name, sighting)
+            for name, devices in self._connections.items()
+            for link in dict.fromkeys(running.link for running in devices.values())
+            for sighting in self._links[link].sightings()
+            if (link, sighting.external_id) not in enrolled
+        ]
 
     async def _exchange(
         self,
@@ -184,9 +204,10 @@ class Runtime:
             if old is not None and old.digest == digest:
                 after[planned.id] = old
                 continue
-            key, link = self._link(plan.adapter, adapter, planned)
-            device = SupervisedDevice(plan.name, planned, adapter, link, ids, source, self._around)
-            after[planned.id] = _Running(digest, key, device)
+            key = self._link(plan.adapter, adapter, planned)
+            device = self._device(plan.name, planned, adapter, self._links[key], ids, source)
+            external = adapter.external_id(planned.config)
+            after[planned.id] = _Running(digest, key, device, external)
             fresh.append(planned.id)
         for id_, running in before.items():
             if after.get(id_) is not running:
@@ -203,13 +224,44 @@ class Runtime:
             kept=tuple(id_ for id_ in after if id_ not in fresh),
         )
 
-    def _link(self, name: str, adapter: AnyAdapter, planned: PlannedDevice) -> tuple[str, Link]:
-        """Return the link of a device: the one of every device that differs only in its id."""
+    def _device(
+        self,
+        connection: str,
+        planned: PlannedDevice,
+        adapter: AnyAdapter,
+        link: Link | SupervisedChannel,
+        ids: Mapping[PointAddress, int],
+        source: int,
+    ) -> SupervisedDevice | SubscribedDevice:
+        if isinstance(link, Link):
+            return SupervisedDevice(connection, planned, adapter, link, ids, source, self._around)
+        self._gathering.remembered.add(source)
+        return SubscribedDevice(
+            *(connection, planned, adapter, link, ids, source),
+            self._around,
+            self._gathering,
+            self._spool,
+        )
+
+    def _every(self) -> Iterator[_Running]:
+        return (one for devices in self._connections.values() for one in devices.values())
+
+    def _link(self, name: str, adapter: AnyAdapter, planned: PlannedDevice) -> str:
+        """Return the key of a device's link, which all have that differ only in their id."""
         shared = planned.config.model_dump_json(exclude=set(adapter.DEVICE_KEYS))
         key = f"{name} {shared}"
         if key not in self._links:
-            self._links[key] = Link(adapter, planned.config, Backoff(self._random, self._pace))
-        return key, self._links[key]
+            backoff = Backoff(self._random, self._pace)
+            if isinstance(adapter, Subscribe):
+                self._links[key] = SupervisedChannel(
+                    *(name, adapter, planned.config, backoff),
+                    heartbeat_s=self._heartbeat_s,
+                    quarantine_s=self._around.quarantine_s,
+                )
+            else:
+                assert isinstance(adapter, Poll)
+                self._links[key] = Link(adapter, planned.config, backoff)
+        return key
 
     async def _close_links(self) -> None:
         used = {

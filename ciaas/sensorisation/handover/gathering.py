@@ -6,17 +6,20 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 
 import numpy as np
 
 from ciaas.kernel.sample import DTYPES, Frame
 from ciaas.limits import FRAME_ROWS_MAX, ROWS_WAITING_MAX
 from ciaas.sensorisation.handover.spool import Gap, Spool, SpoolFailed
-from ciaas.sensorisation.polling.points import Row
+from ciaas.sensorisation.polling.points import Row, Stored
 
 _log = logging.getLogger(__name__)
 _GATHER_S = 0.2
 """Rows wait so long for company. What kill -9 of the process can lose is no more than this."""
+_PROMPT_S = 0.02
+"""Where somebody waits to hear that his rows are stored: a broker sends only so much ahead."""
 _RETRY_S = 1.0
 
 
@@ -31,8 +34,19 @@ class Gathering:
     ) -> None:
         """``stored`` is called after each frame that reached the spool."""
         self._spool, self._stored, self._rows_max = spool, stored, rows_max
+        self.remembered: set[int] = set()
+        """Sources of whose points the last value is kept over a restart."""
         self._rows: deque[Row] = deque()
         self._arrived = asyncio.Event()
+        self._taken = 0
+        """Rows taken since the start, whatever became of them."""
+        self._settled = 0
+        """Of these, how many are on disk or given up; they are dealt with in order."""
+        self._given_up = 0
+        """Dropped while a frame was on its way to the disk: they come after it."""
+        self._storing = 0
+        self._waiters: deque[tuple[int, Stored]] = deque()
+        self._prompt = asyncio.Event()
         self._dropped: Gap | None = None
         self._failing = False
 
@@ -41,19 +55,28 @@ class Gathering:
         """Rows not yet on disk."""
         return len(self._rows)
 
-    def deliver(self, rows: Sequence[Row]) -> None:
+    def deliver(self, rows: Sequence[Row], stored: Stored | None = None) -> None:
         """Take rows; never waits. Above the bound the oldest go, and the gap is recorded."""
         self._rows.extend(rows)
+        self._taken += len(rows)
+        if stored is not None:
+            self._waiters.append((self._taken, stored))
+            self._prompt.set()
         if (excess := len(self._rows) - self._rows_max) > 0:
-            self._drop([self._rows.popleft() for _ in range(excess)])
+            self._drop([self._rows.popleft() for _ in range(excess)], "disk refused")
+            self._given_up += excess
+            self._settle(0)
         self._arrived.set()
 
     async def run(self) -> None:
         """Move rows to the spool until cancelled."""
         while True:
             await self._arrived.wait()
-            await asyncio.sleep(_GATHER_S)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._prompt.wait(), _GATHER_S)
+                await asyncio.sleep(_PROMPT_S)
             self._arrived.clear()
+            self._prompt.clear()
             try:
                 await self.flush()
             except SpoolFailed as error:
@@ -76,26 +99,51 @@ class Gathering:
             self._dropped = None
         while self._rows:
             rows = [self._rows.popleft() for _ in range(min(FRAME_ROWS_MAX, len(self._rows)))]
-            storing = asyncio.ensure_future(asyncio.to_thread(self._spool.append, to_frame(rows)))
+            frame = to_frame(rows)
+            kept = frame.select(np.isin(frame.source, list(self.remembered)))
+            storing = asyncio.ensure_future(asyncio.to_thread(self._spool.append, frame, kept))
+            self._storing = len(rows)
             try:
                 # a thread cannot be cancelled: wait for its outcome, or rows would be stored twice
                 await asyncio.shield(storing)
             except asyncio.CancelledError:
                 if isinstance((await asyncio.wait([storing]))[0].pop().exception(), SpoolFailed):
                     self._rows.extendleft(reversed(rows))
+                else:
+                    self._storing = 0
+                    self._settle(len(rows))
                 raise
             except SpoolFailed:
                 self._rows.extendleft(reversed(rows))
                 raise
+            finally:
+                self._storing = 0
+            self._settle(len(rows))
             self._stored()
 
-    def _drop(self, rows: Sequence[Row]) -> None:
+    def lost(self, samples: int, first: int, last: int) -> None:
+        """Record readings that were dropped before they became rows."""
+        self._widen(samples, first, last, "device too fast")
+        self._arrived.set()
+
+    def _settle(self, rows: int) -> None:
+        """Tell those whose rows are all dealt with."""
+        self._settled += rows
+        if not self._storing:
+            self._settled += self._given_up
+            self._given_up = 0
+        while self._waiters and self._waiters[0][0] <= self._settled:
+            self._waiters.popleft()[1]()
+
+    def _drop(self, rows: Sequence[Row], reason: str) -> None:
         observed = [row.observed for row in rows]
-        samples, first, last = len(rows), min(observed), max(observed)
+        self._widen(len(rows), min(observed), max(observed), reason)
+
+    def _widen(self, samples: int, first: int, last: int, reason: str) -> None:
         if self._dropped is not None:
             samples += self._dropped.samples
             first, last = min(first, self._dropped.first), max(last, self._dropped.last)
-        self._dropped = Gap(samples, first, last, "disk refused")
+        self._dropped = Gap(samples, first, last, reason)
 
 
 def to_frame(rows: Sequence[Row]) -> Frame:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +36,14 @@ CREATE TABLE IF NOT EXISTS gap (
     last INTEGER NOT NULL,
     reason TEXT NOT NULL
 );
+CREATE TABLE IF NOT EXISTS last (
+    point INTEGER PRIMARY KEY,
+    kind INTEGER NOT NULL,
+    num REAL,
+    txt TEXT,
+    verdict INTEGER NOT NULL,
+    reason INTEGER NOT NULL
+);
 """
 
 
@@ -53,6 +61,17 @@ class Spooled(NamedTuple):
 
     sequence: int
     frame: Frame
+
+
+class Last(NamedTuple):
+    """What was last stored of one point; columns as in `ciaas.kernel.sample.Frame`."""
+
+    point: int
+    kind: int
+    num: float | None
+    txt: str | None
+    verdict: int
+    reason: int
 
 
 class Gap(NamedTuple):
@@ -119,10 +138,11 @@ class Spool:
         self.source = f"{name}.{birth}"
         """Names this spool for ever; part of every message id."""
 
-    def append(self, frame: Frame) -> int:
+    def append(self, frame: Frame, kept: Frame | None = None) -> int:
         """Store a frame and return its number; returns after fsync.
 
-        When there is no room, the oldest frames make it, and the gap is recorded.
+        When there is no room, the oldest frames make it, and the gap is recorded. Of ``kept``, rows
+        of the same frame, each point's last one stays after the frame has gone; see `last`.
 
         Raises:
             SpoolFailed: nothing was stored.
@@ -137,6 +157,10 @@ class Spool:
                     "INSERT INTO frame (samples, first, last, body) VALUES (?, ?, ?, ?)",
                     [len(frame), int(frame.observed.min()), int(frame.observed.max()), body],
                 )
+                if kept is not None:
+                    database.executemany(
+                        "INSERT OR REPLACE INTO last VALUES (?, ?, ?, ?, ?, ?)", _last_rows(kept)
+                    )
                 database.execute("COMMIT")
             except BaseException:
                 _undo(database)
@@ -144,6 +168,15 @@ class Spool:
             self._bytes += len(body) - freed
         assert cursor.lastrowid is not None
         return cursor.lastrowid
+
+    def last(self, points: Collection[int]) -> Sequence[Last]:
+        """Return the last row of each of these points that `append` was told to keep."""
+        with self._lock, _refusals():
+            found = [
+                self._database.execute("SELECT * FROM last WHERE point = ?", [point]).fetchone()
+                for point in points
+            ]
+        return [Last(*row) for row in found if row is not None]
 
     def waiting(self, after: int = 0) -> Sequence[Spooled]:
         """Return the oldest frames above a number, at most a page of them, in order.
@@ -253,6 +286,11 @@ def _refusals() -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise SpoolFailed(f"the spool's disk refused: {error}") from error
+
+
+def _last_rows(frame: Frame) -> Iterator[tuple[object, ...]]:
+    columns = (frame.point, frame.kind, frame.num, frame.txt, frame.verdict, frame.reason)
+    return zip(*(column.tolist() for column in columns), strict=True)
 
 
 def _undo(database: sqlite3.Connection) -> None:

@@ -27,6 +27,8 @@ class State(StrEnum):
     """It does not answer; tried again after growing waits."""
     AUTH_FAILED = "auth-failed"
     """It refused our credentials; not tried again until its configuration changes."""
+    OFFLINE = "offline"
+    """Its own gateway says that it is away."""
     QUARANTINED = "quarantined"
     """It answers, and has none of the addresses of its profile."""
 

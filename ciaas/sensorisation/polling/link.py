@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 from ciaas.limits import ADAPTER_CALL_S_MAX
-from ciaas.sensorisation.contract import AnyAdapter, Batch, Checked, RawReading, Session
+from ciaas.sensorisation.contract import (
+    Batch,
+    Checked,
+    Observant,
+    Poll,
+    RawReading,
+    Session,
+    Sighting,
+)
 from ciaas.sensorisation.errors import AdapterError, Malformed, RateLimited, Rejected, Unreachable
 from ciaas.sensorisation.polling.backoff import Backoff
 
@@ -20,7 +29,7 @@ class Link:
 
     def __init__(
         self,
-        adapter: AnyAdapter,
+        adapter: Poll[Any, Any],
         config: Checked,
         backoff: Backoff,
         call_s_max: float = ADAPTER_CALL_S_MAX,
@@ -53,6 +62,10 @@ class Link:
             except BaseException:  # also a cancelled read: its answer may still be on the way
                 await self._drop()
                 raise
+
+    def sightings(self) -> Sequence[Sighting]:
+        """Return the devices that the open session saw, nothing while there is none."""
+        return self._session.sightings() if isinstance(self._session, Observant) else ()
 
     async def close(self) -> None:
         """End the session after the request under way."""

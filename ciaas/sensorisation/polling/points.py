@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias
 
 from ciaas.kernel.address import PointAddress
+from ciaas.kernel.sample import Reason, Verdict
 from ciaas.ports import Clock
 from ciaas.sensorisation.connection import PlannedDevice, PlannedPoint
 from ciaas.sensorisation.contract import Batch, RawReading, Target
@@ -25,7 +26,15 @@ class Row(NamedTuple):
     source: int
 
 
-Deliver: TypeAlias = Callable[[Sequence[Row]], None]
+Stored: TypeAlias = Callable[[], None]
+
+
+class Deliver(Protocol):
+    """Where rows go. Never waits."""
+
+    def __call__(self, rows: Sequence[Row], stored: Stored | None = None) -> None:
+        """Take rows; ``stored`` is called once they are on disk, or given up and counted."""
+        ...
 
 
 @dataclass(slots=True)
@@ -37,6 +46,8 @@ class _Polled:
     decode: Decode
     reporter: Reporter
     last_good: int
+    measured: tuple[int, Value] | None = None
+    """The last sample sent whose source gave a time."""
 
 
 class PolledPoints:
@@ -74,11 +85,15 @@ class PolledPoints:
         """Forget which targets were answered."""
         self._answered.clear()
 
-    def take(self, readings: Sequence[RawReading]) -> None:
-        """Turn readings into rows, observed now, and deliver those that matter."""
-        observed = self._clock.now_ms()
+    def take(self, readings: Sequence[RawReading], stored: Stored | None = None) -> None:
+        """Turn readings into rows, observed now unless they say when, and deliver what matters.
+
+        ``stored`` is called once the rows are on disk, at once when there are none.
+        """
+        now = self._clock.now_ms()
         rows: list[Row] = []
-        for target, raw, error in readings:
+        for reading in readings:
+            target, raw, error = reading.target, reading.value, reading.error
             self._answered.add(target)
             failure: AdapterError | None = error
             for point in self._points[target]:
@@ -86,17 +101,40 @@ class PolledPoints:
                 if raw is not None and error is None:
                     try:
                         value = point.decode(raw)
-                        self.last_good = point.last_good = observed
+                        self.last_good = point.last_good = now
                     except Malformed as malformed:
                         failure = malformed
-                if point.reporter.wants(value, observed):
-                    rows.append(Row(point.id, observed, value, self._source))
+                if self._news(point, value, reading, now):
+                    observed = now if reading.observed is None else reading.observed
+                    rows.append(Row(point.id, observed, _dated(value, reading), self._source))
             if failure is None:
                 self.failing.pop(target, None)
             else:
                 self.failing[target] = f"{type(failure).__name__}: {failure}"
         if rows:
-            self._deliver(rows)
+            self._deliver(rows, stored)
+        elif stored is not None:
+            stored()
+
+    def _news(self, point: _Polled, value: Value, reading: RawReading, now: int) -> bool:
+        """Tell whether a reading is a sample, and remember it if so."""
+        if reading.retained and reading.observed is None and _same(point.reporter.sent, value):
+            return False
+        if reading.observed is None:
+            return point.reporter.wants(value, now)
+        before = point.measured
+        if before is not None and before[0] == reading.observed and _same(before[1], value):
+            return False
+        if not point.reporter.wants(value, reading.observed):
+            return False
+        point.measured = (reading.observed, value)
+        return True
+
+    def recall(self, last: Mapping[int, Value]) -> None:
+        """Take notice of what was sent last by an earlier process, by point."""
+        for _, point in self._each():
+            if (value := last.get(point.id)) is not None:
+                point.reporter.sent = value
 
     def fail_rest(self, error: Exception) -> None:
         """Count every target not answered in this turn as failed."""
@@ -120,6 +158,21 @@ class PolledPoints:
 
     def _each(self) -> Iterator[tuple[Target, _Polled]]:
         return ((target, point) for target, group in self._points.items() for point in group)
+
+
+def _same(one: Value | None, other: Value) -> bool:
+    return (
+        one is not None
+        and (one.kind, one.txt, one.reason) == (other.kind, other.txt, other.reason)
+        and (one.num == other.num or (one.num != one.num and other.num != other.num))
+    )
+
+
+def _dated(value: Value, reading: RawReading) -> Value:
+    """Return the value with the doubt that it deserves when nobody knows since when it holds."""
+    if reading.retained and reading.observed is None and value.verdict is Verdict.GOOD:
+        return value._replace(verdict=Verdict.UNCERTAIN, reason=Reason.NO_TIMESTAMP)
+    return value
 
 
 def complete(batch: Batch, readings: Sequence[RawReading]) -> list[RawReading]:

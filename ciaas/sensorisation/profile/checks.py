@@ -62,11 +62,15 @@ def _point_faults(point: PointProfile, path: str) -> Iterator[Fault]:
         wanted = {ValueType.STRING}
         if not raw.type.integer:
             yield Fault(f"{path}.transform.enum", f"codes need an integer raw type, not {raw.type}")
-    elif raw.type is RawType.BIT:
+    elif raw.type in (RawType.BIT, RawType.BOOLEAN):
         wanted = {ValueType.BOOLEAN}
-    elif raw.type is RawType.STRING:
+    elif raw.type in (RawType.STRING, RawType.TEXT):
         wanted = {ValueType.STRING}
-    elif raw.type.integer and transform.scale.is_integer() and transform.offset.is_integer():
+    elif (
+        (raw.type.integer or raw.type is RawType.NUMBER)
+        and transform.scale.is_integer()
+        and transform.offset.is_integer()
+    ):
         wanted = {ValueType.NUMBER, ValueType.INTEGER}
     else:
         wanted = {ValueType.NUMBER}
@@ -84,8 +88,8 @@ def _point_faults(point: PointProfile, path: str) -> Iterator[Fault]:
     ):
         if given and not numeric:
             yield Fault(f"{path}.{name}", f"only numbers can have this, not a {declared}")
-    if validity.null_values and not raw.type.integer:
-        yield Fault(f"{path}.validity.null_values", f"needs an integer raw type, not {raw.type}")
+    if validity.null_values and not (raw.type.integer or raw.type is RawType.NUMBER):
+        yield Fault(f"{path}.validity.null_values", f"needs numbers, not {raw.type}")
     if doubled := sorted(_OVERLAY_PLACES.keys() & point.overlay.keys()):
         yield Fault(f"{path}.overlay", f"{doubled} have places of their own: {_PLACES_TOLD}")
         return

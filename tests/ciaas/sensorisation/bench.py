@@ -14,10 +14,10 @@ from ciaas.kernel.address import PointAddress
 from ciaas.kernel.sample import Frame
 from ciaas.sensorisation.connection import ConnectionPlan, check_document
 from ciaas.sensorisation.contract import (
-    Adapter,
     AnyAdapter,
     Batch,
     Checked,
+    Poll,
     ProbeReport,
     RawReading,
     Session,
@@ -115,7 +115,7 @@ class Bench:
     def __init__(self, directory: Path) -> None:
         cabinets = self.cabinets = {name: Cabinet() for name in ("red", "blue")}
 
-        class BenchAdapter(Adapter[BenchConfig, BenchAddress]):
+        class BenchAdapter(Poll[BenchConfig, BenchAddress]):
             Config: ClassVar[type[Checked]] = BenchConfig
             Address: ClassVar[type[Checked]] = BenchAddress
             DEVICE_KEYS: ClassVar[frozenset[str]] = frozenset({"drawer"})

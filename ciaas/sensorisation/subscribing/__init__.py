@@ -1,0 +1,1 @@
+"""Subscribing: one supervised channel for the devices that tell by themselves."""
