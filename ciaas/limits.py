@@ -295,6 +295,8 @@ FILTER_DEPTH_MAX = 4
 FILTER_RADIUS_M_MAX = 20_100_000
 """Beyond it a circle covers the earth."""
 FILTER_SILENT_S_MAX = 3_155_760_000
+DOORSTEP_DEVICES_MAX = 1_000
+"""Refused devices remembered as candidates for enrolment."""
 DIRECTORY_STALE_TEXTS_MAX = 10_000
 """Texts in the index that no point carries any more, beside as many as there are points."""
 
@@ -327,3 +329,7 @@ PROPERTIES_PER_BUNDLE_MAX = 64
 """Beside those that every bundle has."""
 PROPERTY_CHARS_MAX = 1_024
 """Of a property's name, and of its value."""
+
+# -- management: monitoring
+SILENCE_SAMPLES_MAX = 1_000_000
+"""Of one point that are read for its states; what lies after them counts as not observed."""

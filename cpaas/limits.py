@@ -27,6 +27,34 @@ QUARANTINE_ANSWER_BYTES_MAX = 8_000_000
 QUARANTINE_STEP = 16
 """Parts read from history at a time, each with at most a message's payload."""
 
+# -- composition
+MASHUP_BYTES_MAX = 262_144
+"""Of one document, as JSON."""
+MASHUP_NODES_MAX = 50
+MASHUP_WIRES_MAX = 200
+MASHUP_FAN_OUT_MAX = 32
+"""Wires from one output."""
+MASHUP_INPUTS_MAX = 16
+"""Names in one formula."""
+MASHUP_POINTS_MAX = 1_000
+"""Points that a mashup reads, that it writes, and that it commands, each."""
+MASHUP_TARGETS_MAX = 100
+"""Points that one command node sets."""
+MASHUP_COMMAND_S_MAX = 3_600
+MASHUP_TEXT_CHARS_MAX = 1_000
+MASHUP_WINDOW_S_MAX = 86_400
+MASHUP_LATENESS_S_MAX = 3_600
+MASHUP_WAITING_ROWS_MAX = 200_000
+"""Rows that wait for their time to be complete; further ones are dropped and counted."""
+LOCAL_QUARTERS_CACHED = 4_096
+"""Quarters of an hour of which a time zone's offset is remembered."""
+DRY_RUN_DAYS_MAX = 31
+DRY_RUN_ROWS_MAX = 500_000
+"""Samples that one dry run reads."""
+DRY_RUNS_AT_ONCE = 2
+DRY_RUN_OUTPUTS_MAX = 1_000
+"""Of each node in the answer; the counts tell of all."""
+
 # -- samples
 OBSERVATIONS_MAX = 10_000
 """Of one request."""
@@ -45,8 +73,40 @@ HISTORY_ANSWER_ROWS_MAX = 1_000_000
 SUBTREE_POINTS_MAX = 20_000
 """Points in one answer of ``/data``."""
 
+# -- live feeds
+LIVE_EVERY_S_MAX = 5.0
+"""Samples wait in memory that all feeds share; a longer pause would lose them there."""
+LIVE_LOOK_S = 0.5
+"""How often a feed that has nothing to send looks whether it may go on."""
+LIVE_LOOP_ROWS_MAX = 2_000
+"""More rows at a time are written by a thread, so that nobody else waits for them."""
+
 # -- the console's pages
 PAGES_BYTES_MAX = 32_000_000
 """Of all files of the built console, held in memory both plain and packed."""
 PAGES_LOOK_EACH_S = 1.0
 """How often the folder of the built console is looked at, however many ask."""
+
+# -- processing: queries
+QUERY_POINTS_MAX = 20_000
+"""Points that one query may take in."""
+QUERY_SERIES_ALIGNED_MAX = 1_000
+"""Series side by side in one aligned table."""
+QUERY_WINDOWS_MAX = 100_000
+QUERY_MEASURES_MAX = 16
+QUERY_FORMULAS_MAX = 16
+QUERY_COLUMN_NAME_CHARS_MAX = 64
+QUERY_HOLD_MS_MAX = 31 * 86_400_000
+"""The longest that a value holds without a newer one; so far before its begin a query looks."""
+QUERY_ROWS_MAX = 10_000_000
+"""Windows × series of one query whose answer is streamed."""
+QUERY_FIGURES_HELD_MAX = 2_000_000
+"""Rows × columns of an answer that is put together in memory: JSON, aligned or sorted."""
+QUERY_S_MAX = 10.0
+"""How long history may work for one query; then it is broken off."""
+QUERIES_AT_ONCE = 2
+"""At work in history; the cores are for the uplink first."""
+QUERIES_WAITING_MAX = 32
+"""Beyond it a query is turned away at once."""
+QUERY_WAIT_S_MAX = 5.0
+"""How long a query may wait for its turn."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
@@ -34,6 +34,8 @@ class Attendance:
     connected: set[EndpointId] = field(default_factory=set)
     kick: Callable[[EndpointId], Future[int]] | None = None
     """Ends a device's connections; None until the broker is there."""
+    observed: Callable[[EndpointId, bool, int, str], None] | None = None
+    """Told what `changed` is told; returns at once."""
     forget_birth: Callable[[EndpointId], None] | None = None
     """Has the broker drop a retained birth message; None until the broker is there."""
 
@@ -49,6 +51,10 @@ class Attendance:
         read = latest.reason != Reason.READ_ERROR
         return bool((latest.received[read] > self.clock.now_ms() - READ_FRESH_MS).any())
 
+    def present(self) -> Set[EndpointId]:
+        """Return the endpoints whose device is connected now; not to be changed."""
+        return self.connected
+
     def changed(self, uuid: EndpointId, online: bool, at_ms: int, reason: str) -> None:
         """Take over what the broker tells of a device's connection."""
         if online:
@@ -56,6 +62,8 @@ class Attendance:
         else:
             self.connected.discard(uuid)
             self._forget_birth(uuid)
+        if self.observed is not None:
+            self.observed(uuid, online, at_ms, reason)
         self.note(
             {"kind": "presence", "who": uuid, "online": online, "since": at_ms, "reason": reason}
         )

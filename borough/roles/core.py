@@ -19,14 +19,16 @@ from nats.errors import Error as NatsError
 from borough.clock import MachineClock
 from borough.console.checkout import CONSOLE
 from borough.home import Home, HomeError
-from borough.roles.attendance import Attendance, Claims
+from borough.roles.attendance import READ_FRESH_MS, Attendance, Claims
 from borough.roles.documents import DocumentDoor
+from borough.roles.events import CityEvents
 from borough.roles.first_start import first_steps
 from borough.roles.gate import DeviceGate
 from borough.roles.guard import die, guard_loop, guard_threads, guarded
 from borough.roles.http import serving
 from borough.roles.lean import settle_heap
 from borough.roles.notes import Notes
+from borough.roles.observer import Observer
 from borough.roles.reserve import ReservedRecord
 from borough.roles.rights_feed import RightsFeed
 from borough.settings import Settings
@@ -52,8 +54,9 @@ from ciaas.kernel.address import EndpointId
 from ciaas.kernel.catalogue import Catalogue
 from ciaas.kernel.decode import Decoder
 from ciaas.kernel.uplink import Uplink
+from ciaas.management.directory.directory import Directory
 from ciaas.management.provisioning import Provisioning
-from ciaas.ports import DiskFull, Feed, HistoryError, Point
+from ciaas.ports import Commit, DiskFull, Feed, HistoryError, Point
 from ciaas.storage.history import DuckHistory, open_history
 from ciaas.storage.record import RecordFile
 from ciaas.storage.registry import Unusable, open_registry
@@ -100,8 +103,30 @@ class Core:
         self._awaited: str | None = "the stores to open"
         self._control: Client | None = None
         """Connection to the broker for notices; None until there is one."""
+        self._directory = Directory.over(
+            self._catalogue,
+            self._history,
+            self._rights.rights,
+            self._attendance,
+            self._clock,
+            projects=self._registry.resources.projects,
+            read_fresh_ms=READ_FRESH_MS,
+        )
+        self._events = CityEvents(
+            self._history, self._catalogue, self._directory, self._clock, settings
+        )
         self._build_uplink()
         self._build_admission()
+        self._observer = Observer(
+            home,
+            self._registry.states,
+            self._catalogue,
+            self._attendance,
+            self._clock,
+            broker_connected=lambda: self._presence.connected,
+            stores_writable=lambda: not self._uplink.disk_full,
+        )
+        self._attendance.observed = self._observer.came_or_went
 
     # -- building
 
@@ -136,7 +161,7 @@ class Core:
             decode=decoder.decode,
             judge=self._judge.judge,
             history=self._history,
-            publish=self._live.offer,
+            publish=self._publish_commit,
             known=self._catalogue,
             doorbell=doorbell,
             failed=die,
@@ -183,6 +208,7 @@ class Core:
             future_ms=round(self._settings.future_s * 1000),
             refresh_rights=self._rights.refresh,
             pages=PageFolder(CONSOLE.work),
+            events=self._events.desk,
         )
 
     # -- running
@@ -191,6 +217,7 @@ class Core:
         """Serve until SIGTERM; returns when everything is stored and closed."""
         self._loop = asyncio.get_running_loop()
         self._notes.start()
+        self._observer.start()
         self._registry.on_change(self._announce_change)
         stopping = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -200,10 +227,16 @@ class Core:
         async with contextlib.AsyncExitStack() as stack:
             stack.push_async_callback(self._close)
             await stack.enter_async_context(serving(app, self._settings.http))
+            stack.callback(self._events.close)  # or readers would keep the server from ending
             self._awaited = "the broker"
             await stack.enter_async_context(self._taking_part())
             stack.callback(self._refusal_log.close)
-            for work in (self._follow_refusals(), guard_loop(), self._keep_reserve()):
+            for work in (
+                self._follow_refusals(),
+                guard_loop(),
+                self._keep_reserve(),
+                self._observer.run(),
+            ):
                 stack.callback(guarded(work).cancel)
             settle_heap()
             self._awaited = None
@@ -278,6 +311,10 @@ class Core:
         self._registry.close()
 
     # -- what the parts tell
+
+    def _publish_commit(self, commit: Commit) -> None:
+        self._live.offer(commit)
+        self._events.offer(commit)
 
     def _what_is_awaited(self) -> str | None:
         """Return None when devices are let in and read, else what is missing."""

@@ -14,6 +14,7 @@ from cpaas.access.entrance.authentication import Authentication
 from cpaas.access.entrance.body import BodyLimit
 from cpaas.access.pages.door import PageDoor
 from cpaas.access.routes import health
+from cpaas.access.routes.events import live
 from cpaas.access.routes.people import browser, grants, projects, session, users
 from cpaas.access.routes.resources import connections, endpoints, journal, metadata, provisioning
 from cpaas.access.routes.samples import data, history, observations, quarantine
@@ -42,6 +43,7 @@ def create_app(city: City) -> FastAPI:
     for routes in (
         health, session, browser, users, projects, grants, endpoints, journal, provisioning,
         metadata, connections, data, history, observations, quarantine,
+        live,
     ):  # fmt: skip
         app.include_router(routes.router, prefix=PREFIX)
 

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from ciaas.kernel.address import EndpointId
 from ciaas.kernel.catalogue import Catalogue
 from ciaas.kernel.sample import Frame
+from ciaas.management.events.desk import EventDesk
 from ciaas.management.provisioning import Provisioning
 from ciaas.ports import Clock, Commit, HistoryStore, Receipt, RegistryStore
 from cpaas.access.pages.folder import PageFolder
@@ -72,3 +73,5 @@ class City:
     """Makes a change of grants or users hold in this process at once."""
     pages: PageFolder
     """The web console, once it is built."""
+    events: EventDesk
+    """Live feeds, subscriptions and alarms."""

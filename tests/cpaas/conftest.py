@@ -7,7 +7,7 @@ import shutil
 import socket
 import ssl
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,14 +19,16 @@ import pytest
 from borough.clock import MachineClock
 from borough.roles.core import judge_of
 from borough.roles.documents import DocumentDoor
+from borough.roles.events import CityEvents
 from borough.roles.http import serving
 from borough.roles.rights_feed import RightsFeed, enrol_local
-from borough.settings import Listen
+from borough.settings import Listen, Settings
 from ciaas.kernel.address import EndpointId
 from ciaas.kernel.catalogue import Catalogue
 from ciaas.kernel.uplink import Uplink
+from ciaas.management.directory.directory import Directory
 from ciaas.management.provisioning import Provisioning
-from ciaas.ports import Batch, Message
+from ciaas.ports import Batch, Commit, Message
 from ciaas.storage.history import DuckHistory, open_history
 from ciaas.storage.record import RecordFile
 from ciaas.storage.registry import Registry, migrate, open_registry
@@ -73,6 +75,9 @@ class Room:
 
     def online(self, uuid: EndpointId) -> bool:
         return uuid in self.inside
+
+    def present(self) -> set[EndpointId]:
+        return set(map(EndpointId, self.inside))
 
     def disconnect(self, uuid: EndpointId) -> None:
         self.sent_away.append(uuid)
@@ -226,9 +231,19 @@ def open_house(folder: Path, ground: Path, authority: Authority) -> Iterator[Hou
 
     registry.on_change(hold)
     failures: list[BaseException] = []
-    uplink = uplink_of(history, catalogue, failures)
-    uplink.start()
     room = Room()
+    directory = Directory.over(
+        catalogue,
+        history,
+        rights.rights,
+        room,
+        clock,
+        projects=registry.resources.projects,
+        read_fresh_ms=60_000,
+    )
+    events = CityEvents(history, catalogue, directory, clock, Settings(home=folder))
+    uplink = uplink_of(history, catalogue, failures, events.offer)
+    uplink.start()
     waiting: list[str | None] = [None]
     city = City(
         clock=clock,
@@ -250,6 +265,7 @@ def open_house(folder: Path, ground: Path, authority: Authority) -> Iterator[Hou
         future_ms=300_000,
         refresh_rights=rights.refresh,
         pages=PageFolder(folder / "pages"),
+        events=events.desk,
     )
     try:
         with served(city) as base_url:
@@ -258,6 +274,7 @@ def open_house(folder: Path, ground: Path, authority: Authority) -> Iterator[Hou
             for client in house.clients:
                 client.close()
     finally:
+        events.close()
         uplink.stop()
         history.close()
         record.close()
@@ -265,7 +282,12 @@ def open_house(folder: Path, ground: Path, authority: Authority) -> Iterator[Hou
         assert not failures
 
 
-def uplink_of(history: DuckHistory, catalogue: Catalogue, failures: list[BaseException]) -> Uplink:
+def uplink_of(
+    history: DuckHistory,
+    catalogue: Catalogue,
+    failures: list[BaseException],
+    publish: Callable[[Commit], None],
+) -> Uplink:
     def nothing(messages: Sequence[Message]) -> Any:
         raise AssertionError("nothing comes from the bus")
 
@@ -276,7 +298,7 @@ def uplink_of(history: DuckHistory, catalogue: Catalogue, failures: list[BaseExc
         decode=nothing,
         judge=judge_of(catalogue, history).judge,
         history=history,
-        publish=lambda commit: None,
+        publish=publish,
         known=catalogue,
         doorbell=threading.Event(),
         failed=failures.append,

@@ -85,9 +85,11 @@ MATRIX: dict[tuple[str, str], Row] = {
     ("POST", "/observations"): Row(
         NAMELESS, "/observations", {"observations": [{"address": "P", "value": 1.0}]}
     ),
+    ("GET", "/live"): Row(NAMELESS, "/live?after=no-id"),
     ("GET", "/quarantine"): Row(FOREIGN, "/quarantine?endpoint=U"),
 }
-"""Both of `/observations` and `/ca-certificate` have tests of their own below."""
+"""Both of `/observations` and `/ca-certificate` have tests of their own below; `/live`, which never
+ends, in `test_live_feed`."""
 
 
 class Others(NamedTuple):

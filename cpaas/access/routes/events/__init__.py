@@ -1,0 +1,1 @@
+"""Live feeds, subscriptions and alarms."""
