@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Self
 
 from ciaas.ports import Clock
+from ciaas.storage.registry.commands.store import Commands
 from ciaas.storage.registry.database import Database
+from ciaas.storage.registry.dependability.states import States
 from ciaas.storage.registry.migration import check
 from ciaas.storage.registry.resources.changes import ChangeLog
 from ciaas.storage.registry.resources.connections import Connections
@@ -20,6 +22,7 @@ from ciaas.storage.registry.resources.sources import Sources
 from ciaas.storage.registry.security.accounts import Accounts
 from ciaas.storage.registry.security.certificates import Certificates
 from ciaas.storage.registry.security.grants import Grants
+from ciaas.storage.registry.security.groups import Groups
 
 
 class Resources(ChangeLog, Projects, Endpoints, Points, Overlays, Connections, Sources):
@@ -42,7 +45,10 @@ class Registry:
         self.resources = Resources(database, clock)
         self.accounts = Accounts(database, clock)
         self.grants = Grants(database)
+        self.groups = Groups(database)
         self.certificates = Certificates(database, clock)
+        self.states = States(database)
+        self.commands = Commands(database)
 
     def version(self) -> int:
         """Return the number of the last change, of whatever kind."""

@@ -1,0 +1,1 @@
+"""Commands to devices: recorded before they are sent, followed until one end."""
