@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from security.aaa.levels import Level
+from security.dependability.states import Interval, Transition
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,42 @@ class Grant:
     user: int
     path: tuple[str, ...]
     level: Level
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """People who hold grants together."""
+
+    id: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class GroupGrant:
+    """A level for every member of a group on a prefix; ``path`` as in `Grant`."""
+
+    group: int
+    path: tuple[str, ...]
+    level: Level
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """A user in a group, or no longer in it."""
+
+    group: int
+    user: int
+    present: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class GroupChanges:
+    """What changed of groups after one version of the registry, up to ``version``."""
+
+    version: int
+    put: Sequence[GroupGrant]
+    removed: Sequence[GroupGrant]
+    members: Sequence[Membership]
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +166,46 @@ class GrantStore(Protocol):
         ...
 
 
+class GroupStore(Protocol):
+    """Groups, their members and their grants, stamped with the registry's version."""
+
+    def add_group(self, name: str) -> Group:
+        """Raises Taken when the name exists."""
+        ...
+
+    def group(self, name: str) -> Group | None: ...
+
+    def groups(self) -> Sequence[Group]: ...
+
+    def remove_group(self, group: int) -> None:
+        """Remove the group with its members and grants; its name is free again."""
+        ...
+
+    def add_member(self, group: int, user: int) -> None: ...
+
+    def remove_member(self, group: int, user: int) -> bool:
+        """Return False when the user was no member."""
+        ...
+
+    def members(self) -> Sequence[Membership]:
+        """Return every membership in force, ordered by group and user."""
+        ...
+
+    def put_group_grant(self, grant: GroupGrant) -> None:
+        """Create or replace the group's grant on exactly that path."""
+        ...
+
+    def remove_group_grant(self, group: int, path: tuple[str, ...]) -> bool:
+        """Return False when there was none."""
+        ...
+
+    def group_grants(self) -> Sequence[GroupGrant]: ...
+
+    def groups_changed(self, after: int) -> GroupChanges:
+        """Return what was put, removed, joined and left since ``after``."""
+        ...
+
+
 class CertificateStore(Protocol):
     """Certificates issued to endpoints and pending provision tokens."""
 
@@ -166,4 +243,44 @@ class Record(Protocol):
         Raises:
             OSError: not all could be written.
         """
+        ...
+
+
+class StateStore(Protocol):
+    """State intervals of every resource. Methods may be called from any thread."""
+
+    def note(self, transitions: Sequence[Transition], read: tuple[str, int] | None = None) -> None:
+        """End each resource's interval and begin the next, in one durable transaction.
+
+        A transition to the state that a resource is in already changes nothing, and one before the
+        beginning of its present interval is taken as at that beginning.
+
+        Args:
+            transitions: In the order of their times.
+            read: A journal's name and how many bytes of it these transitions were read to; kept in
+                the same transaction, so that nothing of it is noted twice.
+        """
+        ...
+
+    def read_to(self) -> tuple[str, int]:
+        """Return what `note` was told last of a journal, ``("", 0)`` at first."""
+        ...
+
+    def seen(self, at: int) -> None:
+        """Keep that the observer was at work until then (milliseconds since 1970 UTC)."""
+        ...
+
+    def resume(self, at: int, kinds: Sequence[str]) -> None:
+        """Begin to observe again: what was known last holds until `seen`, then it is unknown.
+
+        Only resources of these kinds; ``at`` is now, in milliseconds since 1970 UTC.
+        """
+        ...
+
+    def current(self) -> Sequence[Interval]:
+        """Return the interval that lasts of each resource, ordered by name."""
+        ...
+
+    def intervals(self, start: int, end: int, resource: str | None = None) -> Sequence[Interval]:
+        """Return what touches a time span, by resource and time; of one resource, or of all."""
         ...

@@ -5,19 +5,17 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from functools import cached_property
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from security.aaa.holdings import NOTHING, GrantSet, Holdings, Path, holdings_of, levels_of
 from security.aaa.levels import Level
-from security.ports import Grant
+from security.ports import Grant, GroupChanges
 
-Path: TypeAlias = tuple[str, ...]
-"""``(project id as text, endpoint, node, …)``; the empty path stands for everything."""
+__all__ = ["Applies", "Path", "Rights", "Verdict", "monotonic_ms"]
 
 
 def monotonic_ms() -> int:
@@ -25,12 +23,35 @@ def monotonic_ms() -> int:
     return time.monotonic_ns() // 1_000_000
 
 
+class Applies(NamedTuple):
+    """One grant on a prefix of the path that was asked about."""
+
+    path: Path
+    level: Level
+    group: int | None
+    """Through which group it applies; None for a grant of the user's own."""
+    decides: bool
+    """True for the grant, or the equal ones, that the level comes from."""
+
+
+class Verdict(NamedTuple):
+    """A level and where it comes from."""
+
+    level: Level
+    admin: bool
+    """True when no grant was asked, since administrators own everything."""
+    applies: Sequence[Applies]
+    """Every grant on a prefix of the path, the longest prefix first."""
+
+
 class Rights:
     """Answers every question of rights from memory; safe to ask from any thread.
 
-    The longest granted prefix of a path decides, so that a DENY below a positive grant takes away
-    and a positive grant below a DENY gives back. Administrators own everything. Each question sees
-    one version as a whole: a change replaces the subjects it touches and never alters them.
+    A user holds own grants and those of groups. The longest granted prefix of a path decides,
+    whoever holds it, so that a DENY below a positive grant takes away and a positive grant below a
+    DENY gives back; at one prefix a DENY wins over whatever else is granted there, else the highest
+    level counts. Administrators own everything. Each question sees one version as a whole: a change
+    replaces the holdings it touches and never alters them.
 
     Args:
         stale_after_ms: Deny everything when the last `confirm` is longer ago; None trusts what was
@@ -44,7 +65,7 @@ class Rights:
         self._stale_after_ms = stale_after_ms
         self._clock_ms = clock_ms
         self._confirmed_ms: int | None = None
-        self._state = _State(version=0, subjects={}, admins=frozenset())
+        self._state = _UNTRUSTED
         self._writing = threading.Lock()
 
     @property
@@ -57,8 +78,12 @@ class Rights:
         state = self._trusted_state()
         if user in state.admins:
             return Level.OWN
-        subject = state.subjects.get(user)
-        return Level.DENY if subject is None else subject.level(path)
+        holdings = state.holdings.get(user)
+        return Level.DENY if holdings is None else holdings.level(path)
+
+    def group_level(self, group: int, path: Path) -> Level:
+        """Return what the group gives its members on the path, whatever else they hold."""
+        return self._trusted_state().groups.get(group, NOTHING).level(path)
 
     def under(self, user: int, path: Path, need: Level) -> bool:
         """Tell whether the user holds ``need`` on the path or by any grant below it.
@@ -68,21 +93,49 @@ class Rights:
         state = self._trusted_state()
         if need is Level.DENY or user in state.admins:
             return True
-        subject = state.subjects.get(user)
-        if subject is None:
+        holdings = state.holdings.get(user)
+        if holdings is None:
             return False
-        return subject.level(path) >= need or subject.highest_below(path) >= need
+        return holdings.level(path) >= need or holdings.highest_below(path) >= need
+
+    def floor(self, user: int, path: Path) -> Level:
+        """Return the lowest level that the user holds on the path or anywhere below it."""
+        state = self._trusted_state()
+        if user in state.admins:
+            return Level.OWN
+        holdings = state.holdings.get(user, NOTHING)
+        return min([holdings.level(path), *holdings.below(path)])
 
     def visible(self, user: int, paths: Sequence[Path], need: Level) -> NDArray[np.bool_]:
         """Return a mask over the paths: True where the user's level is at least ``need``."""
         state = self._trusted_state()
         if need is Level.DENY or user in state.admins:
             return np.ones(len(paths), dtype=np.bool_)
-        subject = state.subjects.get(user)
-        if subject is None:
+        holdings = state.holdings.get(user)
+        if holdings is None:
             return np.zeros(len(paths), dtype=np.bool_)
-        levels = np.fromiter(subject.levels(paths), dtype=np.uint8)
+        levels = np.fromiter(levels_of(holdings, paths), dtype=np.uint8)
         return levels >= int(need)
+
+    def why(self, user: int, path: Path) -> Verdict:
+        """Return the user's level on the path with every grant that has a say in it."""
+        state = self._trusted_state()
+        parts: list[tuple[int | None, GrantSet]] = [(None, state.users.get(user, NOTHING))]
+        parts += [(g, state.groups.get(g, NOTHING)) for g in sorted(state.member.get(user, ()))]
+        level = (
+            Level.OWN if user in state.admins else holdings_of([p for _, p in parts]).level(path)
+        )
+        found: list[Applies] = []
+        for length in range(len(path), -1, -1):
+            prefix = path[:length]
+            here = [(g, at) for g, part in parts if (at := part.at(prefix)) is not None]
+            first = not found and user not in state.admins
+            found += [Applies(prefix, at, group, first and at is level) for group, at in here]
+        return Verdict(level, user in state.admins, found)
+
+    def groups_of(self, user: int) -> Collection[int]:
+        """Return the numbers of the groups that the user is in."""
+        return self._trusted_state().member.get(user, frozenset())
 
     def apply(
         self,
@@ -90,6 +143,7 @@ class Rights:
         put: Iterable[Grant],
         removed: Iterable[Grant],
         admins: Collection[int] | None = None,
+        groups: GroupChanges | None = None,
     ) -> None:
         """Take over a change; questions asked afterwards see all of it.
 
@@ -99,25 +153,41 @@ class Rights:
             put: Grants created or replaced since the version applied last.
             removed: Grants taken away since then.
             admins: All users who own everything; None leaves them as they are.
+            groups: What changed of groups since then; None when nothing did.
         """
         with self._writing:
             state = self._state
             if version < state.version:
                 return
-            changed: dict[int, dict[Path, Level]] = {}
-            for grant in removed:
-                _copy_for_change(changed, state, grant.user).pop(grant.path, None)
-            for grant in put:
-                path = tuple(map(sys.intern, grant.path))
-                _copy_for_change(changed, state, grant.user)[path] = grant.level
-            subjects = dict(state.subjects)
-            for user, grants in changed.items():
-                if grants:
-                    subjects[user] = _Subject(grants)
+            own: list[tuple[tuple[int, Path], Level | None]] = [
+                *(((g.user, g.path), None) for g in removed),
+                *(((g.user, g.path), g.level) for g in put),
+            ]
+            users = _changed(state.users, own)
+            touched = {user for (user, _), _ in own}
+            shared, member = state.groups, state.member
+            if groups is not None:
+                shared = _changed(
+                    shared,
+                    [
+                        *(((g.group, g.path), None) for g in groups.removed),
+                        *(((g.group, g.path), g.level) for g in groups.put),
+                    ],
+                )
+                member = _joined(member, groups)
+                moved = {grant.group for grant in (*groups.put, *groups.removed)}
+                touched |= {change.user for change in groups.members}
+                touched |= {user for user, theirs in member.items() if theirs & moved}
+            holdings = dict(state.holdings)
+            for user in touched:
+                parts = [users.get(user), *map(shared.get, sorted(member.get(user, ())))]
+                held = [part for part in parts if part is not None]
+                if held:
+                    holdings[user] = holdings_of(held)
                 else:
-                    subjects.pop(user, None)
+                    holdings.pop(user, None)
             kept = state.admins if admins is None else frozenset(admins)
-            self._state = _State(version, subjects, kept)
+            self._state = _State(version, users, shared, member, holdings, kept)
 
     def confirm(self, now_ms: int) -> None:
         """Note that the version applied was the registry's newest at that moment.
@@ -139,77 +209,60 @@ class Rights:
             # from the future and deny for a moment.
             confirmed_ms = self._confirmed_ms
             if not _is_fresh(confirmed_ms, self._clock_ms(), self._stale_after_ms):
-                return _NOTHING
+                return _UNTRUSTED
         return self._state
-
-
-class _Subject:
-    """The grants of one user, never altered once built."""
-
-    def __init__(self, grants: dict[Path, Level]) -> None:
-        self.grants = grants
-        # Only these lengths can match: who holds one project is answered by a single look-up.
-        self._lengths = sorted(set(map(len, grants)), reverse=True)
-
-    def level(self, path: Path) -> Level:
-        grants = self.grants
-        length = len(path)
-        for granted_length in self._lengths:
-            if granted_length <= length:
-                found = grants.get(path[:granted_length])
-                if found is not None:
-                    return found
-        return Level.DENY
-
-    def levels(self, paths: Iterable[Path]) -> Iterable[Level]:
-        """Yield the level of each path; what the parents hold is worked out once per parent."""
-        grants = self.grants
-        parents: dict[Path, Level] = {}
-        for path in paths:
-            found = grants.get(path)
-            if found is None:
-                parent = path[:-1]
-                found = parents.get(parent)
-                if found is None:
-                    found = parents[parent] = self.level(parent)
-            yield found
-
-    def highest_below(self, path: Path) -> Level:
-        """Return the highest level granted at the path or below it."""
-        ordered, levels = self._ordered
-        first = bisect_left(ordered, path)
-        last = len(ordered)
-        if path:
-            # No text lies between a name and the name with a NUL behind it, so this is the first
-            # path that no longer starts with ``path``.
-            last = bisect_left(ordered, (*path[:-1], path[-1] + "\0"), lo=first)
-        return Level(int(levels[first:last].max(initial=0)))
-
-    @cached_property
-    def _ordered(self) -> tuple[list[Path], NDArray[np.uint8]]:
-        """The granted paths in order and the level of each; made when first needed."""
-        ordered = sorted(self.grants)
-        levels = np.fromiter(map(self.grants.__getitem__, ordered), np.uint8, len(ordered))
-        return ordered, levels
 
 
 class _State(NamedTuple):
     version: int
-    subjects: Mapping[int, _Subject]
+    users: Mapping[int, GrantSet]
+    groups: Mapping[int, GrantSet]
+    member: Mapping[int, frozenset[int]]
+    """Groups of each user who is in one."""
+    holdings: Mapping[int, Holdings]
+    """Of each user who holds anything, own grants and those of groups together."""
     admins: frozenset[int]
 
 
-_NOTHING = _State(version=0, subjects={}, admins=frozenset())
+_UNTRUSTED = _State(0, {}, {}, {}, {}, frozenset())
 
 
-def _copy_for_change(
-    changed: dict[int, dict[Path, Level]], state: _State, user: int
-) -> dict[Path, Level]:
-    """Return the grants of a user that may be altered: one copy per user and change."""
-    if user not in changed:
-        subject = state.subjects.get(user)
-        changed[user] = {} if subject is None else dict(subject.grants)
-    return changed[user]
+def _changed(
+    sets: Mapping[int, GrantSet], changes: Iterable[tuple[tuple[int, Path], Level | None]]
+) -> Mapping[int, GrantSet]:
+    """Return the sets after the changes, each changed one replaced; a level of None takes away."""
+    drafts: dict[int, dict[Path, Level]] = {}
+    for (holder, path), level in changes:
+        if holder not in drafts:
+            drafts[holder] = dict(sets[holder].grants) if holder in sets else {}
+        if level is None:
+            drafts[holder].pop(path, None)
+        else:
+            drafts[holder][tuple(map(sys.intern, path))] = level
+    if not drafts:
+        return sets
+    after = dict(sets)
+    for holder, grants in drafts.items():
+        if grants:
+            after[holder] = GrantSet(grants)
+        else:
+            after.pop(holder, None)
+    return after
+
+
+def _joined(
+    member: Mapping[int, frozenset[int]], changes: GroupChanges
+) -> Mapping[int, frozenset[int]]:
+    """Return the groups of each user after people joined and left."""
+    after = dict(member)
+    for change in changes.members:
+        groups = after.get(change.user, frozenset())
+        groups = groups | {change.group} if change.present else groups - {change.group}
+        if groups:
+            after[change.user] = groups
+        else:
+            after.pop(change.user, None)
+    return after
 
 
 def _is_fresh(confirmed_ms: int | None, now_ms: int, stale_after_ms: int) -> bool:

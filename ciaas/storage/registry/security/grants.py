@@ -33,7 +33,7 @@ class Grants:
             Missing: the user is unknown.
             Conflict: the user has GRANTS_PER_USER_MAX grants.
         """
-        exactly = {"account": grant.user, "path": _to_text(grant.path)}
+        exactly = {"account": grant.user, "path": text_of(grant.path)}
         with self._database.change() as change:
             _check_user(change.connection, grant.user)
             row = change.connection.execute(_GRANTS.filter_by(**exactly)).one_or_none()
@@ -55,7 +55,7 @@ class Grants:
 
     def remove_grant(self, user: int, path: tuple[str, ...]) -> bool:
         """Return False when there was none."""
-        exactly = {"account": user, "path": _to_text(path), "removed": False}
+        exactly = {"account": user, "path": text_of(path), "removed": False}
         with self._database.change() as change:
             if change.connection.execute(_GRANTS.filter_by(**exactly)).first() is None:
                 return False
@@ -92,12 +92,18 @@ def _check_user(connection: sa.Connection, number: int) -> None:
         raise Missing(f"there is no user {number}")
 
 
-def _to_text(path: tuple[str, ...]) -> str:
+def text_of(path: tuple[str, ...]) -> str:
+    """Return a path as it is kept: levels joined by a slash."""
     # Two paths must never have the same text: one user's right would become another's.
     assert all(level and "/" not in level for level in path), path
     return "/".join(path)
 
 
+def path_of(text: str) -> tuple[str, ...]:
+    """Return the path of which `text_of` made this text."""
+    return tuple(text.split("/")) if text else ()
+
+
 def _to_grant(row: _GrantRow) -> Grant:
     user, path, level, _ = row
-    return Grant(user, tuple(path.split("/")) if path else (), Level(level))
+    return Grant(user, path_of(path), Level(level))
