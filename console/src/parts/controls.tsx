@@ -1,0 +1,44 @@
+import { CircleAlert } from "lucide-react";
+import type { ReactNode } from "react";
+import { Button as AriaButton, type ButtonProps } from "react-aria-components/Button";
+import { FieldError } from "react-aria-components/FieldError";
+import { Input } from "react-aria-components/Input";
+import { Label } from "react-aria-components/Label";
+import { Text } from "react-aria-components/Text";
+import { TextField, type TextFieldProps } from "react-aria-components/TextField";
+import styles from "./controls.module.css";
+
+type Look = "plain" | "primary" | "danger";
+
+export function Button({ look = "plain", ...rest }: Omit<ButtonProps, "className"> & { look?: Look }) {
+  const extra = look === "plain" ? "" : ` ${styles[look]}`;
+  return <AriaButton {...rest} className={styles.button + extra} />;
+}
+
+type FieldProps = Omit<TextFieldProps, "className" | "children"> & { label: string; hint?: ReactNode; placeholder?: string };
+
+/** A text field with its label, a hint, and what is wrong with it. */
+export function Field({ label, hint, placeholder, ...rest }: FieldProps) {
+  return (
+    <TextField {...rest} className={styles.field!}>
+      <Label>{label}</Label>
+      <Input className={styles.input!} placeholder={placeholder} />
+      {hint && (
+        <Text slot="description" className={styles.hint!}>
+          {hint}
+        </Text>
+      )}
+      <FieldError className={styles.fault!} />
+    </TextField>
+  );
+}
+
+/** Says what was refused, to everyone at once. */
+export function Notice({ children }: { children: ReactNode }) {
+  return (
+    <div role="alert" className={styles.notice}>
+      <CircleAlert size={18} aria-hidden />
+      <div>{children}</div>
+    </div>
+  );
+}
