@@ -47,6 +47,10 @@ COMMAND_VERIFY_S_MAX = 3_600.0
 COMMAND_EVIDENCE_WAITING_MAX = 1_000
 """Commits with values of commanded points, on their way to the downlink; what is left out is looked
 up in history."""
+FIELD_WRITES_MAX = 256
+"""Writes under way in the field role; beyond it a command stays queued and is asked for again."""
+COMMAND_REQUESTS_MAX = 256
+"""Requests of other roles for commands, under way in core."""
 INTERLOCK_NAMES_MAX = 16
 INTERLOCK_AGE_S = 300.0
 """How old a value may be that an interlock reads, unless the overlay says otherwise."""
@@ -187,6 +191,15 @@ CERTIFICATES_PER_ENDPOINT_MAX = 1_000
 PROVISION_BYTES_MAX = 65_536
 """Of the properties that one provision token carries, as JSON."""
 
+MASHUPS_MAX = 10_000
+"""Of all projects, deleted ones included."""
+MASHUP_NAME_CHARS_MAX = 100
+MASHUP_DOCUMENT_BYTES_MAX = 1_048_576
+"""Of a document as it is stored, and of a plan each, as JSON."""
+MASHUP_VERSIONS_MAX = 1_000
+"""Of one mashup."""
+MASHUP_NOTE_CHARS_MAX = 1_000
+
 # -- storage: history
 HISTORY_MEMORY_MB = 512
 """What DuckDB may use; a sort that needs more goes to a temporary file beside the store."""
@@ -265,6 +278,10 @@ SIGHTINGS_KEPT_S = 86_400.0
 """After this a device that was not seen again is no longer listed."""
 READINGS_WAITING_MAX = 1_000
 """Of one device that tells by itself; beyond it the oldest are dropped and counted."""
+MESSAGES_HELD_MAX = 10_000
+"""That a broker kept for us, before our devices are subscribed; the rest comes with the next
+connection."""
+TOPICS_PER_SUBSCRIBE_MAX = 100
 HEARTBEAT_S = 10.0
 """Between two proofs that the other side of a channel is there."""
 BACKOFF_S_MIN = 1.0
@@ -322,6 +339,25 @@ FEED_ALIVE_S = 15.0
 """Between two signs of life of a feed that has nothing to tell."""
 FEED_EVENT_ROWS_MAX = 1_000
 """Samples of one event."""
+
+# -- management: alarms
+ALARM_TEXT_CHARS_MAX = 500
+ALARM_FORMULAS_CACHED = 4_096
+ALARMS_OPEN_MAX = 10_000
+"""A further one is raised as soon as there is room and its point sends again."""
+ALARMS_KEPT_MAX = 100_000
+"""Closed ones; the oldest make way."""
+ALARM_STEPS_KEPT_MAX = 200
+"""Of one alarm; the oldest make way."""
+ALARM_STEPS_PAGE = 500
+ALARM_FLAPS_TOLD = 3
+"""Times that an alarm may be raised before it is only counted while it goes on and off."""
+ALARM_TELL_MS = 10_000
+"""Least time between two steps that are told of an alarm that goes on and off."""
+ALARM_FLAP_MS = 300_000
+"""Raised again this soon after it was closed, it is the same alarm."""
+ALARM_SETTLE_S = 1.0
+"""How often what was only counted is looked at, and positions without a step are stored."""
 
 # -- management
 PROVISION_TOKEN_LIFE_MS = 24 * 3_600_000

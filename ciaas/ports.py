@@ -94,6 +94,8 @@ class Feed(StrEnum):
     ADAPTER = "adapter"
     APP = "app"
     """An application, by ``POST /observations``."""
+    MASHUP = "mashup"
+    """The mashup of the same UUID: its virtual points."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,3 +110,7 @@ QUERIES_WAITING_MAX = 32
 """Beyond it a query is turned away at once."""
 QUERY_WAIT_S_MAX = 5.0
 """How long a query may wait for its turn."""
+
+# -- dependability
+DEPENDABILITY_DAYS_DEFAULT = 30
+"""How far back is looked when no time is named."""

@@ -11,6 +11,7 @@ from ciaas.ports import Clock
 from ciaas.storage.registry.commands.store import Commands
 from ciaas.storage.registry.database import Database
 from ciaas.storage.registry.dependability.states import States
+from ciaas.storage.registry.mashups.store import Mashups
 from ciaas.storage.registry.migration import check
 from ciaas.storage.registry.resources.changes import ChangeLog
 from ciaas.storage.registry.resources.connections import Connections
@@ -49,6 +50,7 @@ class Registry:
         self.certificates = Certificates(database, clock)
         self.states = States(database)
         self.commands = Commands(database)
+        self.mashups = Mashups(database, clock)
 
     def version(self) -> int:
         """Return the number of the last change, of whatever kind."""

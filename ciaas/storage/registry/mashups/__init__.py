@@ -1,0 +1,1 @@
+"""Mashups: drafts, versions, identities."""

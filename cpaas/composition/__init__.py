@@ -1,0 +1,1 @@
+"""City Service Composition: mashups, from the document to what flows."""

@@ -1,0 +1,1 @@
+"""Nodes that act: what leaves a mashup."""

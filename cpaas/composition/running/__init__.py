@@ -1,0 +1,1 @@
+"""A mashup at work: live and in a dry run the same."""
