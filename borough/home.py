@@ -83,6 +83,11 @@ class Home:
         return self.path / "spool"
 
     @property
+    def states(self) -> Path:
+        """What the watch role saw of the host and the roles, for core to take in."""
+        return self.path / "states"
+
+    @property
     def status(self) -> Path:
         """What the watch role last wrote of every role."""
         return self.run / "status.json"

@@ -47,3 +47,10 @@ RSA_BITS_MAX = 8_192
 
 # -- key ring
 KEY_FILE_BYTES_MAX = 65_536
+
+# -- dependability
+FAILURES_SUFFICIENT = 10
+"""Fewer make no mean that one could rely on; a report then says so, with their number."""
+STATE_CAUSE_CHARS_MAX = 200
+REPORT_RESOURCES_MAX = 5_000
+"""Of one report; a larger city is reported by kind or by endpoint."""

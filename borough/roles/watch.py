@@ -19,9 +19,11 @@ from random import SystemRandom
 from typing import Any
 
 from borough.home import Home, HomeError, Lock
+from borough.roles.state_journal import ALIVE_EACH_S, StateJournal
 from borough.settings import Listen, Settings
 from ciaas.computing.broker import launch
 from ciaas.computing.supervision import Role, RoleState, Supervisor
+from security.dependability.states import State
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +32,13 @@ ORPHAN_WAIT_S = 3.0
 _LOOK_EACH_S = 0.1
 _TAIL_BYTES = 4_096
 _BROKER_PORTS = range(10_000, 32_000)
+_OBSERVED = {
+    RoleState.RUNNING: State.UP,
+    RoleState.BACKOFF: State.DOWN,
+    RoleState.FAILED: State.DOWN,
+    RoleState.STOPPED: State.UNKNOWN,
+}
+"""What a role's state says of it; while it starts or ends, what was said before holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +166,8 @@ class Watch:
         self._home, self._settings = home, settings
         self._stopping = threading.Event()
         self._started = time.time()
+        self._alive_due = 0.0
+        self._journal = StateJournal(home.states, _now_ms())
         self.supervisor = Supervisor(roles, self._write_status)
 
     def run(self, on_ready: Callable[[], None]) -> int:
@@ -176,17 +187,37 @@ class Watch:
                 if not announced and self.supervisor.ready:
                     announced = True
                     on_ready()
+                if time.monotonic() >= self._alive_due:
+                    self._alive_due = time.monotonic() + ALIVE_EACH_S
+                    self._keep_journal()
                 self._stopping.wait(_LOOK_EACH_S)
             return 0
         finally:
             self.supervisor.stop()
             self._write_status()
+            with contextlib.suppress(OSError):  # the end comes all the same
+                self._journal.close(_now_ms())
 
     def _write_status(self) -> None:
         try:
             self._home.write_status(self._status())
         except OSError as error:  # the disk is full: the roles go on, and so must who starts them
             log.warning("the status cannot be written: %s", error)
+        self._keep_journal()
+
+    def _keep_journal(self) -> None:
+        """Write down what state each role is in, and that this host is up."""
+        try:
+            self._journal.note("host", State.UP, round(self._started * 1000))
+            for watched in self.supervisor.watched:
+                if (state := _OBSERVED.get(watched.state)) is not None:
+                    cause = watched.last_error if state is State.DOWN else str(watched.state)
+                    self._journal.note(
+                        f"role:{watched.role.name}", state, round(watched.since * 1000), cause
+                    )
+            self._journal.alive(_now_ms())
+        except OSError as error:  # as above; what was not written is told again
+            log.warning("states of roles cannot be written: %s", error)
 
     def _status(self) -> dict[str, Any]:
         return {
@@ -206,6 +237,10 @@ class Watch:
                 for watched in self.supervisor.watched
             },
         }
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
 
 
 def describe(home: Home) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from ciaas.storage.registry.commands.store import Commands
 from ciaas.storage.registry.database import Database
 from ciaas.storage.registry.dependability.states import States
 from ciaas.storage.registry.mashups.store import Mashups
+from ciaas.storage.registry.events.alarms import Alarms
 from ciaas.storage.registry.migration import check
 from ciaas.storage.registry.resources.changes import ChangeLog
 from ciaas.storage.registry.resources.connections import Connections
@@ -48,6 +49,7 @@ class Registry:
         self.grants = Grants(database)
         self.groups = Groups(database)
         self.certificates = Certificates(database, clock)
+        self.alarms = Alarms(database)
         self.states = States(database)
         self.commands = Commands(database)
         self.mashups = Mashups(database, clock)

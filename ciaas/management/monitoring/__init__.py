@@ -1,0 +1,1 @@
+"""Watching over hardware and software: host, stores, queues, and how points are silent."""

@@ -1,0 +1,1 @@
+"""How dependable the city and the platform are."""

@@ -1,0 +1,1 @@
+"""How dependable a resource was, computed from what was really observed of it."""
