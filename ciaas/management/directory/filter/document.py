@@ -134,10 +134,10 @@ class Filter(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
     text: Words = ()
-    classes: Words = Field((), alias="class", description="the class an object conforms to")
-    implements: Words = Field((), description="an interface of the node")
+    classes: Words = Field(default=(), alias="class", description="the class an object conforms to")
+    implements: Words = Field(default=(), description="an interface of the node")
     tag: Words = ()
-    project: Words = Field((), description="name of a project")
+    project: Words = Field(default=(), description="name of a project")
     address: _Prefixes = ()
     constraint: _Constraints = ()
     unit: Words = ()
@@ -148,10 +148,14 @@ class Filter(BaseModel):
     verdict: _Verdicts = ()
     state: _States = ()
     silent: _Silence = None
-    permission: PermissionName | None = Field(None, description="a level the caller holds at least")
-    every: tuple[Filter, ...] = Field((), alias="all", description="each of these holds too")
-    either: tuple[Filter, ...] = Field((), alias="any", description="one of these holds")
-    no: Filter | None = Field(None, alias="not", description="this does not hold")
+    permission: PermissionName | None = Field(
+        default=None, description="a level the caller holds at least"
+    )
+    every: tuple[Filter, ...] = Field(
+        default=(), alias="all", description="each of these holds too"
+    )
+    either: tuple[Filter, ...] = Field(default=(), alias="any", description="one of these holds")
+    no: Filter | None = Field(default=None, alias="not", description="this does not hold")
 
     @model_validator(mode="after")
     def _bounded(self) -> Filter:

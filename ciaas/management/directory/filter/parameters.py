@@ -33,8 +33,12 @@ class FilterParameters(BaseModel):
     value: list[str] = Field(default_factory=list, description=">40, 20..30, true, open, !=open")
     verdict: list[str] = Field(default_factory=list)
     state: list[str] = Field(default_factory=list, description="online or offline")
-    silent: str | None = Field(None, description="nothing arrived for so long: 600, 10m, 2h")
-    permission: str | None = Field(None, description="a level that the caller holds at least")
+    silent: str | None = Field(
+        default=None, description="nothing arrived for so long: 600, 10m, 2h"
+    )
+    permission: str | None = Field(
+        default=None, description="a level that the caller holds at least"
+    )
 
     _filter: Filter = PrivateAttr()
 

@@ -76,6 +76,10 @@ class Texts:
                 self._chunks.append("\n".join(self._texts[-_CHUNK:]))
         return code
 
+    def text(self, code: int) -> str:
+        """Return a folded text."""
+        return self._texts[code]
+
     def holding(self, word: str) -> NDArray[np.bool_]:
         """Return by code which texts hold a word, which is folded and without white space."""
         found = np.zeros(len(self), np.bool_)

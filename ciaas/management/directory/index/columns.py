@@ -122,6 +122,7 @@ class Index:
         self.project_of = np.zeros(256, np.int32)
         self.read_by_adapter = np.zeros(256, np.bool_)
         self._endpoint_levels: list[Levels] = [()]
+        self._ranked: tuple[int, Column, list[str]] = (-1, np.zeros(0, np.int32), [])
         self._path_levels: list[tuple[str, ...]] = [()]
         self._point_levels: dict[int, Levels] = {}
         self.path_text_of: list[int] = [NONE]
@@ -139,6 +140,17 @@ class Index:
         """Return the project's number of each row."""
         column: Column = self.project_of[table.endpoint]
         return column
+
+    def name_ranks(self) -> tuple[Column, Sequence[str]]:
+        """Return by code where an endpoint stands by name, and the names in order."""
+        if self._ranked[0] != self.names_version:
+            codes = np.unique(self.name_of[self.endpoints.alive])
+            names = sorted((self.names.text(code), code) for code in codes.tolist())
+            rank_of_name = np.zeros(len(self.names), np.int32)
+            rank_of_name[[code for _, code in names]] = np.arange(len(names))
+            ranks = rank_of_name[self.name_of]
+            self._ranked = (self.names_version, ranks, [name for name, _ in names])
+        return self._ranked[1], self._ranked[2]
 
     def endpoint_levels(self, codes: NDArray[np.intp]) -> list[Levels]:
         """Return the path of each endpoint as the rights engine knows it."""
