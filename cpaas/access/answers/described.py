@@ -38,6 +38,20 @@ class Health(BaseModel):
     commit: int
 
 
+class Status(BaseModel):
+    """Counters since the history began; those of a running core among them."""
+
+    samples: int
+    repeats: int
+    aside: int = Field(description="messages, or parts of messages, set aside")
+    commits: int
+    backlog: int = Field(description="messages of devices that wait to be stored")
+    disk_full: bool
+    online: int
+    endpoints: int
+    refusals: dict[str, int]
+
+
 class EndpointSummary(BaseModel):
     """An entry of the listing; ``permission`` is the caller's level."""
 
@@ -111,6 +125,72 @@ class Row(BaseModel):
     value: Written
     verdict: Literal["good", "uncertain", "bad"] | None = None
     reason: str | None = None
+
+
+class Place(BaseModel):
+    """Degrees, WGS 84."""
+
+    lat: float
+    lon: float
+
+
+class PointHit(LastValue):
+    """A point that a search found, with its newest sample; ``permission`` is the caller's level."""
+
+    friendlyName: str
+    project: str | None
+    class_: str | None = Field(alias="class")
+    title: str | None
+    unit: str | None
+    quantity: str | None
+    tags: list[str] | None
+    place: Place | None
+    online: bool
+    permission: LevelName
+    distance_m: float | None = None
+
+
+class EndpointHit(EndpointSummary):
+    """An endpoint that a search found."""
+
+    project: str | None
+    feed: str | None
+    title: str | None
+    tags: list[str] | None
+    place: Place | None
+    distance_m: float | None = None
+
+
+class CandidateHit(BaseModel):
+    """A device that was noticed and is no endpoint yet."""
+
+    kind: Literal["discovered", "refused"]
+    name: str
+    last_seen: str
+
+
+class FoundPoints(BaseModel):
+    """A page of points; ``count`` is of all pages, ``next`` asks for the page after this one."""
+
+    count: int
+    hits: list[PointHit]
+    next: str | None
+
+
+class FoundEndpoints(BaseModel):
+    """A page of endpoints."""
+
+    count: int
+    hits: list[EndpointHit]
+    next: str | None
+
+
+class FoundCandidates(BaseModel):
+    """Everything that was noticed and is no endpoint yet."""
+
+    count: int
+    hits: list[CandidateHit]
+    next: str | None
 
 
 class Metadata(BaseModel):

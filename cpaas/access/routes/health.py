@@ -7,6 +7,7 @@ from http import HTTPStatus
 from fastapi import APIRouter
 from fastapi.responses import Response
 
+from cpaas.access.answers.described import Health, Status, answers
 from cpaas.access.answers.documents import as_json
 from cpaas.access.caller import Admin, CityPart
 from cpaas.access.problems import Problem
@@ -14,7 +15,7 @@ from cpaas.access.problems import Problem
 router = APIRouter(tags=["health"])
 
 
-@router.get("/health")
+@router.get("/health", responses=answers(Health))
 async def health(city: CityPart) -> Response:
     """Return 200 when devices are admitted and samples recorded, else 503 and what is awaited."""
     awaited = city.ready()
@@ -25,7 +26,7 @@ async def health(city: CityPart) -> Response:
     return as_json({"status": "ready", "commit": city.history.last_commit()})
 
 
-@router.get("/status")
+@router.get("/status", responses=answers(Status))
 def status(caller: Admin) -> Response:
     """Return counters of this platform: samples, repeats, quarantine, refusals, backlog."""
     return as_json(dict(caller.city.status()))

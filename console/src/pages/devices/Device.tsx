@@ -2,6 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { Ban, Boxes, MapPin, Tag } from "lucide-react";
 import { Link, useParams, useSearchParams } from "react-router";
 import { call, Refusal } from "../../api/client";
+import { points } from "../../api/directory";
 import { useFeed } from "../../live/stream";
 import { Notice } from "../../parts/controls";
 import { words } from "../../parts/format";
@@ -12,6 +13,8 @@ import { PointPanel } from "./PointPanel";
 import { PointTree } from "./PointTree";
 import { pointsOf } from "./points";
 import styles from "./devices.module.css";
+
+const POINTS_MAX = 1_000;
 
 /** One endpoint: its points with their values as they come, and one of them in depth. */
 export function Component() {
@@ -27,19 +30,15 @@ export function Component() {
     queryFn: ({ signal }) => call("GET /metadata/{address}", { path: { address: uuid }, signal }),
     enabled: endpoint.isSuccess && endpoint.data.permission !== "ACCESS",
   });
-  const values = useQuery({
-    queryKey: ["data", uuid],
-    queryFn: ({ signal }) => call("GET /data/{address}", { path: { address: uuid }, signal }),
-    enabled: endpoint.isSuccess && endpoint.data.dataModel !== null,
-  });
+  const found = useQuery({ ...points({ address: [uuid], sort: "name" }, POINTS_MAX), enabled: endpoint.isSuccess });
   useFeed({ address: uuid });
   useTitle(endpoint.data?.friendlyName ?? "Device");
 
   if (endpoint.error) return <Unknown error={endpoint.error} />;
   if (!endpoint.data) return <Bones lines={8} />;
   const { friendlyName, online, banned, dataModel, metaData } = endpoint.data;
-  const points = pointsOf(uuid, dataModel, values.data);
-  const chosen = points.find((point) => point.address === asked.get("point")) ?? points[0];
+  const known = pointsOf(uuid, dataModel, found.data?.hits ?? []);
+  const chosen = known.find((point) => point.address === asked.get("point")) ?? known[0];
   const tags = about.data?.effective["tags"];
   return (
     <>
@@ -58,12 +57,12 @@ export function Component() {
       </PageHead>
       {chosen ? (
         <div className={styles.split}>
-          <Panel title={`${points.length} data point${points.length === 1 ? "" : "s"}`} flush>
-            <PointTree points={points} chosen={chosen.address} onChoose={(point) => ask({ point }, { replace: true })} />
+          <Panel title={`${known.length} data point${known.length === 1 ? "" : "s"}`} flush>
+            <PointTree points={known} chosen={chosen.address} onChoose={(point) => ask({ point }, { replace: true })} />
           </Panel>
           <PointPanel key={chosen.address} point={chosen} />
         </div>
-      ) : values.isLoading ? (
+      ) : found.isLoading ? (
         <Bones lines={8} />
       ) : (
         <Panel title="Data points">

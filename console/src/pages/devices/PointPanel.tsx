@@ -4,14 +4,14 @@ import { lazy, Suspense, useMemo, useState } from "react";
 import { call } from "../../api/client";
 import { type Sample, useSample } from "../../live/stream";
 import { Notice } from "../../parts/controls";
-import { ageText, momentText, numberText, unitText, valueText, words } from "../../parts/format";
+import { ageText, momentText, numberText, unitText, valueText } from "../../parts/format";
 import { useNow } from "../../parts/now";
 import { Bones, Empty, Panel } from "../../parts/Panel";
 import { Segments } from "../../parts/Segments";
 import { columns, extent, type Row } from "../../parts/series";
 import { Verdict } from "../../parts/Verdict";
 import { PointFacts } from "./PointFacts";
-import type { PointOf } from "./points";
+import { nameOf, type PointOf } from "./points";
 import styles from "./devices.module.css";
 import table from "../../parts/table.module.css";
 
@@ -37,7 +37,7 @@ export function PointPanel({ point }: { point: PointOf }) {
   const unit = unitText(facts["unit"]);
   return (
     <div className={styles.stack}>
-      <Panel title={words(point.name)} aside={<code className="soft">{point.path.join("/")}</code>}>
+      <Panel title={nameOf(point)} aside={<code className="soft">{[...point.path, point.name].join("/")}</code>}>
         <Now point={point} unit={unit} precision={facts["precision"]} />
         <Course point={point} unit={unit} />
       </Panel>
@@ -49,7 +49,7 @@ export function PointPanel({ point }: { point: PointOf }) {
 function Now({ point, unit, precision }: { point: PointOf; unit: string; precision: unknown }) {
   const sample = useSample(point.address);
   const now = useNow();
-  const shown: Partial<Sample> = sample ?? (point.last as Partial<Sample> | undefined) ?? {};
+  const shown: Partial<Sample> = sample ?? (point.found as Partial<Sample> | undefined) ?? {};
   return (
     <p className={styles.now}>
       <span className={styles.big}>
@@ -88,7 +88,7 @@ function Course({ point, unit }: { point: PointOf; unit: string }) {
   const rows = history.data?.rows ?? NONE;
   const data = useMemo(() => columns(rows), [rows]);
   const figures = extent(data.values);
-  const name = words(point.name);
+  const name = nameOf(point);
   const label = figures
     ? `${name}, ${span.words}: from ${numberText(figures.low)} to ${numberText(figures.high)} ${unit}, last ${numberText(figures.last)} ${unit}`
     : `${name}, ${span.words}`;

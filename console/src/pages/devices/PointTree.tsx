@@ -1,7 +1,7 @@
 import { useSample } from "../../live/stream";
-import { ageText, valueText, words } from "../../parts/format";
+import { ageText, unitText, valueText, words } from "../../parts/format";
 import { useNow } from "../../parts/now";
-import type { PointOf } from "./points";
+import { nameOf, type PointOf } from "./points";
 import styles from "./devices.module.css";
 
 type Props = { points: PointOf[]; chosen: string; onChoose: (address: string) => void };
@@ -37,14 +37,16 @@ export function PointTree({ points, chosen, onChoose }: Props) {
 function Line({ point }: { point: PointOf }) {
   const sample = useSample(point.address);
   const now = useNow();
-  const observed = sample?.observed_at ?? point.last?.observed_at;
-  const value = sample ? sample.value : point.last?.value;
-  const verdict = sample?.verdict ?? point.last?.verdict;
+  const observed = sample?.observed_at ?? point.found?.observed_at;
+  const value = sample ? sample.value : point.found?.value;
+  const verdict = sample?.verdict ?? point.found?.verdict;
   const objects = point.path.slice(1).map(words).join(" › ");
   return (
     <>
-      <span className={styles.title}>{words(point.name)}</span>
-      <span className={styles.value}>{valueText(value)}</span>
+      <span className={styles.title}>{nameOf(point)}</span>
+      <span className={styles.value}>
+        {valueText(value)} <small>{unitText(point.found?.unit)}</small>
+      </span>
       <span className={styles.sub}>
         <span>{objects}</span>
         {point.constraint !== "Measure" && <span>· {words(point.constraint)}</span>}
