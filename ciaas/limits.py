@@ -247,6 +247,21 @@ HISTORY_WINDOWS_ROWS_PART = 100_000
 HISTORY_WINDOWS_GROUP_SAMPLES_MAX = 2_000_000
 """Of one group, where a measure needs all at once: medians, percentiles, areas and held values."""
 
+# -- storage: objects and jobs
+OBJECT_BYTES_MAX = 1_000_000_000
+OBJECT_READ_BYTES = 262_144
+"""Of one piece on its way to or from the disk."""
+OBJECT_KEY_CHARS_MAX = 512
+OBJECTS_PER_PROJECT_MAX = 100_000
+OBJECT_UPLOAD_AGE_S_MAX = 86_400.0
+"""After this an upload that did not end is taken for left behind by a crash."""
+JOBS_PER_PROJECT_MAX = 100
+JOB_BYTES_MAX = 65_536
+"""Of one job's document, as JSON."""
+JOB_RUNS_KEPT_MAX = 100
+"""Of each job; the oldest are forgotten first."""
+JOB_DETAIL_CHARS_MAX = 1_000
+
 # -- storage: record
 RECORD_ENTRY_BYTES_MAX = 65_536
 RECORD_GROUP_BYTES_MAX = 1_048_576
@@ -254,6 +269,8 @@ RECORD_GROUP_BYTES_MAX = 1_048_576
 RECORD_FILE_BYTES_MAX = 67_108_864
 """A file that would grow beyond it is closed and the next one begun."""
 RECORD_READ_MAX = 10_000
+CHECKPOINTS_KEPT = 1_000
+"""The newest, in the registry; the file beside the record has one a minute for ever."""
 """Entries of one read."""
 
 # -- sensorisation
@@ -289,6 +306,9 @@ BACKOFF_S_MAX = 300.0
 ADAPTER_CALL_S_MAX = 30.0
 """After this an adapter's call counts as unreachable, whatever time-out the adapter has itself."""
 RETRY_AFTER_S_MAX = 3_600.0
+SETTLE_S_MAX = 60.0
+"""What a profile may let a device take before a value that was written reads back."""
+READ_BACK_EACH_S = 0.25
 BISECT_REQUESTS_MAX = 64
 """Requests spent in one turn on finding the addresses that a device refuses."""
 CANCELS_MAX = 5
@@ -304,7 +324,7 @@ SPOOL_PAGE_FRAMES = 64
 GAPS_KEPT_MAX = 1_000
 
 # -- management: directory
-FILTER_TEXT_CHARS_MAX = 200
+FILTER_TEXT_CHARS_MAX = 300
 """Of one entry of a filter."""
 FILTER_TERMS_MAX = 100
 """Entries of a filter, those of its inner filters included."""
@@ -312,6 +332,10 @@ FILTER_DEPTH_MAX = 4
 FILTER_RADIUS_M_MAX = 20_100_000
 """Beyond it a circle covers the earth."""
 FILTER_SILENT_S_MAX = 3_155_760_000
+CHANGES_STEP = 1_000
+"""Changes read from the registry at a time."""
+CHANGES_SCANNED_MAX = 20_000
+"""Changes looked through for one page, those of others included."""
 DOORSTEP_DEVICES_MAX = 1_000
 """Refused devices remembered as candidates for enrolment."""
 DIRECTORY_STALE_TEXTS_MAX = 10_000

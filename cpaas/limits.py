@@ -51,6 +51,8 @@ LOCAL_QUARTERS_CACHED = 4_096
 DRY_RUN_DAYS_MAX = 31
 DRY_RUN_ROWS_MAX = 500_000
 """Samples that one dry run reads."""
+DRY_RUN_SLICE_ROWS = 50_000
+"""Samples handed to the runtime at a time."""
 DRY_RUNS_AT_ONCE = 2
 DRY_RUN_OUTPUTS_MAX = 1_000
 """Of each node in the answer; the counts tell of all."""
@@ -60,6 +62,10 @@ OBSERVATIONS_MAX = 10_000
 """Of one request."""
 OBSERVATION_TEXT_CHARS_MAX = 65_536
 IDEMPOTENCY_KEY_CHARS_MAX = 128
+COMMAND_WAIT_S_MAX = 60.0
+"""How long ``?wait=`` may hold a request open."""
+COMMAND_PAGES_READ_MAX = 20
+"""Pages of commands read for one answer, while most of what they hold is not the caller's."""
 COMMIT_WAIT_S = 30.0
 """How long ``/observations`` waits for its commit before it answers 503."""
 HISTORY_ADDRESSES_MAX = 200
@@ -72,6 +78,11 @@ HISTORY_ANSWER_ROWS_MAX = 1_000_000
 """Of one request over all its addresses."""
 SUBTREE_POINTS_MAX = 20_000
 """Points in one answer of ``/data``."""
+
+# -- alarms
+ALARM_COMMENT_CHARS_MAX = 500
+ALARM_PAGES_MAX = 20
+"""Read for one answer, where few of many are the caller's to see; the next page goes on."""
 
 # -- live feeds
 LIVE_EVERY_S_MAX = 5.0
@@ -114,3 +125,10 @@ QUERY_WAIT_S_MAX = 5.0
 # -- dependability
 DEPENDABILITY_DAYS_DEFAULT = 30
 """How far back is looked when no time is named."""
+
+# -- processing: objects
+OBJECT_KEY_LEVELS_MAX = 32
+OBJECT_MEDIA_TYPE_CHARS_MAX = 255
+OBJECT_UPLOADS_AT_ONCE = 4
+"""Each may hold an object's size on the disk before its project's room is asked."""
+OBJECT_UPLOADS_WAITING_MAX = 16

@@ -1,1 +1,1 @@
-"""Modbus TCP, reading."""
+"""Modbus TCP, reading and writing."""

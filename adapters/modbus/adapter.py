@@ -1,4 +1,4 @@
-"""Modbus TCP, reading coils, discrete inputs, holding and input registers.
+"""Modbus TCP: reads all four tables, sets coils and holding registers.
 
 Source: MODBUS Application Protocol Specification V1.1b3 and Messaging on TCP/IP V1.0b.
 """
@@ -103,6 +103,13 @@ class Modbus(Poll[ModbusConfig, ModbusAddress]):
                 f"Modbus needs pymodbus ({error}): install borough[modbus] and restart"
             ) from error
         return await connect(config)
+
+    def check_write(self, config: ModbusConfig, target: Target) -> None:
+        """Raises ValueError for a table that the protocol only reads."""
+        if target.address.table not in (Table.COIL, Table.HOLDING):
+            raise ValueError(
+                f"table {target.address.table} is only read; coils and holding registers are set"
+            )
 
     async def probe(self, config: ModbusConfig) -> ProbeReport:
         """Try the name, the port, the protocol and the device's identification."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 import struct
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 
 from pymodbus.client import AsyncModbusTcpClient
 from pymodbus.exceptions import ConnectionException, ModbusException
 from pymodbus.pdu import ModbusPDU
 
 from adapters.modbus.adapter import ModbusConfig, Span, Table, extent
-from ciaas.sensorisation.contract import Batch, RawReading
+from ciaas.sensorisation.contract import Batch, RawReading, RawValue, WriteContext, WriteResult
 from ciaas.sensorisation.errors import (
     AdapterError,
     BadAddress,
@@ -84,6 +84,28 @@ class ModbusSession:
             readings.append(RawReading(target, octets[first : first + 2 * extent(target)]))
         return readings
 
+    async def write(self, batch: Batch, value: RawValue, context: WriteContext) -> WriteResult:
+        """Set one coil, one register, or several at once; the device's echo is its yes."""
+        [target] = batch.targets
+        span: Span = batch.request
+        number = target.address.number
+        if span.table is Table.COIL:
+            assert isinstance(value, bool)
+            function, call = 5, self._client.write_coil(number, value, device_id=span.unit)
+        else:
+            assert isinstance(value, bytes)
+            words = list(struct.unpack(f">{len(value) // 2}H", value))
+            if len(words) == 1:
+                call = self._client.write_register(number, words[0], device_id=span.unit)
+                function = 6
+            else:
+                call = self._client.write_registers(number, words, device_id=span.unit)
+                function = 16
+        answer = await self._answer(call, function, span)
+        if answer.address != number:
+            raise Malformed(f"address {answer.address} is echoed, {number} was written")
+        return WriteResult(True, "echoed")
+
     async def close(self) -> None:
         """Close the socket; nothing to wait for."""
         self._client.close()
@@ -95,8 +117,13 @@ class ModbusSession:
             Table.HOLDING: (3, self._client.read_holding_registers),
             Table.INPUT: (4, self._client.read_input_registers),
         }[span.table]
+        return await self._answer(
+            call(span.start, count=span.length, device_id=span.unit), function, span
+        )
+
+    async def _answer(self, call: Awaitable[ModbusPDU], function: int, span: Span) -> ModbusPDU:
         try:
-            answer = await call(span.start, count=span.length, device_id=span.unit)
+            answer = await call
         except ConnectionException as error:
             raise Unreachable("the device closed the connection") from error
         except ModbusException as error:

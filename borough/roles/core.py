@@ -19,18 +19,23 @@ from nats.errors import Error as NatsError
 from borough.clock import MachineClock
 from borough.console.checkout import CONSOLE
 from borough.home import Home, HomeError
-from borough.roles.attendance import READ_FRESH_MS, Attendance, Claims
+from borough.roles.attendance import Attendance, Claims
+from borough.roles.commands import CityCommands
+from borough.roles.composing import workshop
 from borough.roles.documents import DocumentDoor
 from borough.roles.events import CityEvents
+from borough.roles.finding import Finding
 from borough.roles.first_start import first_steps
 from borough.roles.gate import DeviceGate
 from borough.roles.guard import die, guard_loop, guard_threads, guarded
 from borough.roles.http import serving
 from borough.roles.lean import settle_heap
+from borough.roles.monitoring import Monitoring
 from borough.roles.notes import Notes
-from borough.roles.observer import Observer
+from borough.roles.processing import build_processing
 from borough.roles.reserve import ReservedRecord
 from borough.roles.rights_feed import RightsFeed
+from borough.roles.sealing import Sealing
 from borough.settings import Settings
 from borough.wiring import dialler, open_keys, read_bus
 from ciaas.computing.admission.callout import Callout
@@ -39,11 +44,11 @@ from ciaas.computing.admission.ports import Permissions, Refusal
 from ciaas.computing.admission.presence import Presence
 from ciaas.computing.admission.refusals import RefusalLog
 from ciaas.computing.admission.warmup import ensure_ingest, platform_tls, warm_up
-from ciaas.computing.births import Births
 from ciaas.computing.broker import configuration as broker
 from ciaas.computing.broker.connection import connect
 from ciaas.computing.broker.errors import BrokerError
 from ciaas.computing.broker.streams import StreamBounds, ensure_streams
+from ciaas.computing.devices import DeviceLine
 from ciaas.computing.intake import StreamReader, attach_durable, attach_position
 from ciaas.computing.live import LivePublisher
 from ciaas.computing.volatile import VolatileReader
@@ -54,16 +59,17 @@ from ciaas.kernel.address import EndpointId
 from ciaas.kernel.catalogue import Catalogue
 from ciaas.kernel.decode import Decoder
 from ciaas.kernel.uplink import Uplink
-from ciaas.management.directory.directory import Directory
 from ciaas.management.provisioning import Provisioning
 from ciaas.ports import Commit, DiskFull, Feed, HistoryError, Point
 from ciaas.storage.history import DuckHistory, open_history
 from ciaas.storage.record import RecordFile
 from ciaas.storage.registry import Unusable, open_registry
 from cpaas.access.app import create_app
+from cpaas.access.assurance import Assurance
 from cpaas.access.city import City
 from cpaas.access.pages.folder import PageFolder
 from security.aaa.accounts import Accounts
+from security.aaa.checkpoints import Signer
 from security.encryption.authority import Authority
 from security.encryption.certificates import AuthorityError
 from security.encryption.keyring import Role
@@ -73,7 +79,8 @@ log = logging.getLogger(__name__)
 PLATFORM_CLIENT = "borough-core"
 _CONNECT_EACH_S = 0.1
 _RESERVE_EACH_S = 2.0
-_RETAINED = Permissions(publish=("@online.>",), subscribe=())
+_SPEAKS = Permissions(publish=("@online.>", "@set.>"), subscribe=())
+"""What the platform itself may say to devices: retained births cleared, and commands."""
 
 
 class Core:
@@ -91,6 +98,13 @@ class Core:
         self._record = ReservedRecord(self._record_file, home.reserve)
         self._record.refill()
         self._notes = Notes(self._record)
+        self._sealing = Sealing(
+            lambda: self._record_file.head,
+            Signer(self._keys.record_key),
+            self._registry.checkpoints,
+            home.audit,
+            now_ms,
+        )
         self._authority = Authority.open(home.authority, self._keys.ca_passphrase, now_ms)
         self._catalogue = Catalogue(self._registry.resources)
         self._rights = RightsFeed(self._registry)
@@ -103,30 +117,38 @@ class Core:
         self._awaited: str | None = "the stores to open"
         self._control: Client | None = None
         """Connection to the broker for notices; None until there is one."""
-        self._directory = Directory.over(
+        self._finding = Finding(
+            self._catalogue,
+            self._history,
+            self._registry,
+            self._rights,
+            self._attendance,
+            self._clock,
+        )
+        self._directory = self._finding.directory
+        self._events = CityEvents(
+            self._history,
+            self._registry,
+            self._catalogue,
+            self._directory,
+            self._clock,
+            settings,
+            die,
+        )
+        self._commands = CityCommands(
+            self._registry,
             self._catalogue,
             self._history,
             self._rights.rights,
+            self._record,
             self._attendance,
             self._clock,
-            projects=self._registry.resources.projects,
-            read_fresh_ms=READ_FRESH_MS,
-        )
-        self._events = CityEvents(
-            self._history, self._catalogue, self._directory, self._clock, settings
         )
         self._build_uplink()
         self._build_admission()
-        self._observer = Observer(
-            home,
-            self._registry.states,
-            self._catalogue,
-            self._attendance,
-            self._clock,
-            broker_connected=lambda: self._presence.connected,
-            stores_writable=lambda: not self._uplink.disk_full,
+        self._monitoring = Monitoring(
+            home, settings, self._registry, self._catalogue, self._attendance, self._clock
         )
-        self._attendance.observed = self._observer.came_or_went
 
     # -- building
 
@@ -173,7 +195,7 @@ class Core:
             Issuer(self._keys.seed(Role.ISSUER)),
             DeviceGate(self._catalogue, self._registry.certificates, self._clock),
             self._clock,
-            platform={PLATFORM_CLIENT: _RETAINED},
+            platform={PLATFORM_CLIENT: _SPEAKS},
             on_refusal=self._refused,
             on_admit=self._presence.admitted,
         )
@@ -207,8 +229,29 @@ class Core:
             status=self._counters,
             future_ms=round(self._settings.future_s * 1000),
             refresh_rights=self._rights.refresh,
+            processing=build_processing(
+                self._registry,
+                self._catalogue,
+                self._history,
+                self._rights.rights,
+                self._directory,
+                self._clock,
+            ),
             pages=PageFolder(CONSOLE.work),
+            commands=self._commands.downlink,
             events=self._events.desk,
+            assurance=Assurance(groups=self._registry.groups),
+            directory=self._finding.desk,
+            mashups=workshop(
+                self._registry,
+                self._catalogue,
+                self._history,
+                self._rights.rights,
+                self._directory,
+                self._home,
+                self._settings.outgoing_allow,
+            ),
+            observation=self._monitoring.observation(self._counters),
         )
 
     # -- running
@@ -216,8 +259,12 @@ class Core:
     async def run(self) -> None:
         """Serve until SIGTERM; returns when everything is stored and closed."""
         self._loop = asyncio.get_running_loop()
+        self._sealing.begin()
         self._notes.start()
-        self._observer.start()
+        self._monitoring.start(
+            broker_connected=lambda: self._presence.connected,
+            stores_writable=lambda: not self._uplink.disk_full,
+        )
         self._registry.on_change(self._announce_change)
         stopping = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -227,17 +274,20 @@ class Core:
         async with contextlib.AsyncExitStack() as stack:
             stack.push_async_callback(self._close)
             await stack.enter_async_context(serving(app, self._settings.http))
+            self._events.start()
             stack.callback(self._events.close)  # or readers would keep the server from ending
             self._awaited = "the broker"
-            await stack.enter_async_context(self._taking_part())
+            control = await stack.enter_async_context(self._taking_part())
             stack.callback(self._refusal_log.close)
             for work in (
                 self._follow_refusals(),
                 guard_loop(),
                 self._keep_reserve(),
-                self._observer.run(),
+                self._sealing.run(),
+                *self._monitoring.work(control, self._uplink.write),
             ):
                 stack.callback(guarded(work).cancel)
+            await asyncio.to_thread(self._finding.warm_up)
             settle_heap()
             self._awaited = None
             log.info("ready")
@@ -266,7 +316,7 @@ class Core:
             self._authority.decrypt_key(issued.private_key_pem),
         )
         await warm_up(self._own_listener(), PLATFORM_CLIENT, tls)
-        births = Births(self._own_listener(), PLATFORM_CLIENT, tls)
+        births = DeviceLine(self._own_listener(), PLATFORM_CLIENT, tls)
         births.start()
         self._attendance.forget_birth = births.clear
         await ensure_ingest(control)
@@ -274,12 +324,14 @@ class Core:
         self._attendance.kick = self._kick
         for part in (self._live, self._devices, self._roles, self._volatile, self._uplink):
             part.start()
+        await self._commands.take_part(control, births)
         await asyncio.to_thread(self._devices.wait_attached, 10.0)
         self._callout.open()
         try:
             yield
         finally:
             await self._callout.stop()
+            await asyncio.to_thread(self._commands.stop)
             await asyncio.to_thread(self._stop_threads)
             await self._presence.stop()
             await asyncio.to_thread(births.stop)
@@ -307,6 +359,7 @@ class Core:
     async def _close(self) -> None:
         self._history.close()
         await asyncio.to_thread(self._notes.stop)
+        await asyncio.to_thread(self._sealing.look, last=True)
         self._record_file.close()
         self._registry.close()
 
@@ -315,6 +368,7 @@ class Core:
     def _publish_commit(self, commit: Commit) -> None:
         self._live.offer(commit)
         self._events.offer(commit)
+        self._commands.downlink.observe(commit)
 
     def _what_is_awaited(self) -> str | None:
         """Return None when devices are let in and read, else what is missing."""
@@ -327,6 +381,7 @@ class Core:
         return None
 
     def _claim_for_device(self, uuid: EndpointId) -> None:
+        self._commands.downlink.greeted(uuid)
         endpoint = self._catalogue.endpoint(uuid)
         if endpoint is not None and endpoint.feed is None:
             self._registry.resources.change_endpoint(uuid, feed=Feed.DEVICE)
@@ -341,6 +396,7 @@ class Core:
 
     def _refused(self, refusal: Refusal) -> None:
         self._refusals[refusal.kind] += refusal.count
+        self._finding.refused(refusal)
         self._notes.add(
             {
                 "kind": "refusal",

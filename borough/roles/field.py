@@ -20,6 +20,7 @@ from borough.roles.guard import guarded
 from borough.wiring import open_keys, read_bus
 from ciaas.computing.broker.connection import connect
 from ciaas.computing.broker.errors import BrokerError
+from ciaas.computing.commands.desk import FieldDesk
 from ciaas.computing.outlet import InternalOutlet
 from ciaas.ports import Connection, Missing
 from ciaas.sensorisation.connection import DocumentError, check_document
@@ -71,6 +72,8 @@ class Field:
         )
         await client.subscribe("registry.changed", cb=self._notice)
         await runtime.start()
+        desk = FieldDesk(client, runtime.write)
+        await desk.open()
         following = asyncio.create_task(self._follow(runtime))
         reporting = guarded(self._report(runtime))
         ended = asyncio.create_task(stopping.wait())
@@ -81,6 +84,7 @@ class Field:
         finally:
             following.cancel()
             reporting.cancel()
+            await desk.close()
             await runtime.stop()
             await client.close()
             self._registry.close()

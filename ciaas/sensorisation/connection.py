@@ -19,7 +19,14 @@ from ciaas.limits import (
     PROFILES_PER_CONNECTION_MAX,
 )
 from ciaas.sensorisation.contract import AnyAdapter, Checked, Target
-from ciaas.sensorisation.profile import Fault, PointProfile, Profile, profile_faults, target_fault
+from ciaas.sensorisation.profile import (
+    Fault,
+    PointProfile,
+    Profile,
+    profile_faults,
+    target_fault,
+    write_fault,
+)
 from ciaas.sensorisation.profile.device_profile import Name
 
 _NAMESPACE = UUID("6f0d7c7e-4f0e-5b39-9c0f-3a2f7f3f1c55")
@@ -217,6 +224,11 @@ def _plan_device(
         Fault(f"profiles[{document.profiles.index(profile)}].points[{index}].address", remedy)
         for index, (_, target) in enumerate(targets)
         if (remedy := target_fault(adapter, config, target))
+    ]
+    faults += [
+        Fault(f"profiles[{document.profiles.index(profile)}].points[{index}].direction", remedy)
+        for index, (point, target) in enumerate(targets)
+        if point.direction == "rw" and (remedy := write_fault(adapter, config, target))
     ]
     if faults:
         raise DocumentError(faults)

@@ -104,6 +104,44 @@ class Session(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class WriteContext:
+    """Why something is written."""
+
+    command: str
+    """Id of the command; the same id never asks for something else."""
+    deadline_s: float
+    """Seconds after which nobody waits for the answer."""
+    who: str
+    """Name of the user."""
+
+
+class WriteResult(NamedTuple):
+    """What the device said to a write."""
+
+    accepted: bool
+    """True when it said yes; False when the protocol has no such answer."""
+    detail: str = ""
+
+
+@runtime_checkable
+class Writing(Protocol):
+    """A session or channel that also writes. The runtime makes one call at a time."""
+
+    async def write(self, batch: Batch, value: RawValue, context: WriteContext) -> WriteResult:
+        """Write one value to the one target of the batch, once.
+
+        Whether it can be read back afterwards is the runtime's to find out.
+
+        Raises:
+            Unsent: nothing has left.
+            Rejected: the device said no.
+            RateLimited: it was busy and did nothing.
+            AdapterError: it is not known what the device did.
+        """
+        ...
+
+
 class Sink(Protocol):
     """Where a session of the kind Subscribe puts what comes for one device. Never waits."""
 
@@ -235,6 +273,14 @@ class Adapter(ABC, Generic[ConfigT, AddressT]):
     @abstractmethod
     async def probe(self, config: ConfigT) -> ProbeReport:
         """Try once, without side effects, and say how far it got; never raises AdapterError."""
+
+    def check_write(self, config: ConfigT, target: Target) -> None:
+        """Make sure that a target can be written; by default none can.
+
+        Raises:
+            ValueError: it can never be; the message says what is wrong with it.
+        """
+        raise ValueError("this adapter reads only: write direction: r")
 
     def external_id(self, config: ConfigT) -> str | None:
         """Return what a `Sighting` of this device is called; None when there are none."""

@@ -7,6 +7,7 @@ AdapterError
 ├── Rejected         report the device's refusal
 │   └── BadAddress   leave that point alone; try it again rarely
 ├── RateLimited      wait as told
+├── Unsent           a write of which nothing has left: it may be tried again
 └── Malformed        a bad reading, counted
 
 Anything else is a bug of the adapter: counted, its device restarted with backoff, others untouched.
@@ -49,6 +50,10 @@ class RateLimited(AdapterError):
     def __init__(self, message: str, *, retry_after_s: float) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class Unsent(AdapterError):
+    """A write did not begin: the device cannot have heard of it."""
 
 
 class Malformed(AdapterError):

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from random import Random
 
 from ciaas.kernel.address import PointAddress
+from ciaas.kernel.downlink.command import Rung
 from ciaas.limits import HEARTBEAT_S, QUARANTINE_S
 from ciaas.ports import Clock
-from ciaas.sensorisation.connection import ConnectionPlan, PlannedDevice
+from ciaas.sensorisation.connection import ConnectionPlan, PlannedDevice, PlannedPoint
 from ciaas.sensorisation.contract import AnyAdapter, Poll, Subscribe
 from ciaas.sensorisation.ending import end
 from ciaas.sensorisation.handover.gathering import Gathering
@@ -29,6 +30,8 @@ from ciaas.sensorisation.secrets import NO_SECRETS, Secrets
 from ciaas.sensorisation.sighting import Candidate
 from ciaas.sensorisation.subscribing.channel import SupervisedChannel
 from ciaas.sensorisation.subscribing.device import SubscribedDevice
+from ciaas.sensorisation.writing.order import WriteOrder, WriteOutcome
+from ciaas.sensorisation.writing.writing import write
 
 _OUTLET_PACE = Pace(0.5, 10.0)
 """The stream is our own and near: it is tried more often than a device."""
@@ -66,6 +69,9 @@ class RuntimeHealth:
 
 @dataclass(frozen=True, slots=True)
 class _Running:
+    planned: PlannedDevice
+    adapter: AnyAdapter
+    enabled: bool
     digest: tuple[object, ...]
     link: str
     device: SupervisedDevice | SubscribedDevice
@@ -89,7 +95,7 @@ class Runtime:
         secrets: Secrets = NO_SECRETS,
     ) -> None:
         """Take the parts; what is a time defaults to the limits."""
-        self._heartbeat_s, self._secrets = heartbeat_s, secrets
+        self._heartbeat_s, self._secrets, self._clock = heartbeat_s, secrets, clock
         self._adapters, self._random, self._spool = adapters, random, spool
         self._pace = pace or Pace()
         self._sending = Sending(spool, outlet, Backoff(random, _OUTLET_PACE))
@@ -119,6 +125,9 @@ class Runtime:
                 running.device.hold()
         with suppress(SpoolFailed):  # while the channels are open: senders hear what is stored
             await self._gathering.flush()
+        for link in self._links.values():
+            if isinstance(link, SupervisedChannel):  # what is subscribed stays so
+                await link.close()
         for name in list(self._connections):
             await self.remove(name)
         with suppress(SpoolFailed):  # the rows are lost with the process; the disk is gone
@@ -165,6 +174,27 @@ class Runtime:
                 await running.device.stop()
             await self._close_links()
 
+    async def write(self, order: WriteOrder) -> WriteOutcome:
+        """Write one value to one point and read it back; never raises for what goes wrong."""
+        place = self._place(order.address)
+        if place is None:
+            return WriteOutcome(Rung.QUEUED, "no connection of the field role has this point yet")
+        running, point = place
+        if not running.enabled:
+            return WriteOutcome(Rung.QUEUED, "the connection of the device is switched off")
+        if point.profile.direction != "rw":
+            return WriteOutcome(Rung.REJECTED, "its profile says that it is only read")
+        way = self._links[running.link]
+        return await write(order, running.planned, point, running.adapter, way, self._clock)
+
+    def _place(self, address: str) -> tuple[_Running, PlannedPoint] | None:
+        for running in self._every():
+            if address.startswith(running.planned.endpoint):
+                for point in running.planned.points:
+                    if point.address == address:
+                        return running, point
+        return None
+
     def health(self) -> RuntimeHealth:
         """Return a snapshot; devices in the order in which their connections were applied."""
         return RuntimeHealth(
@@ -207,7 +237,7 @@ class Runtime:
             key = self._link(plan.adapter, adapter, planned)
             device = self._device(plan.name, planned, adapter, self._links[key], ids, source)
             external = adapter.external_id(planned.config)
-            after[planned.id] = _Running(digest, key, device, external)
+            after[planned.id] = _Running(planned, adapter, enabled, digest, key, device, external)
             fresh.append(planned.id)
         for id_, running in before.items():
             if after.get(id_) is not running:

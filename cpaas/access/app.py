@@ -14,8 +14,13 @@ from cpaas.access.entrance.authentication import Authentication
 from cpaas.access.entrance.body import BodyLimit
 from cpaas.access.pages.door import PageDoor
 from cpaas.access.routes import health
-from cpaas.access.routes.events import live
-from cpaas.access.routes.people import browser, grants, projects, session, users
+from cpaas.access.routes.assurance import dependability, metrics
+from cpaas.access.routes.commands import commands, setting
+from cpaas.access.routes.composition import mashups, publishing, templates
+from cpaas.access.routes.directory import changes, search
+from cpaas.access.routes.events import alarms, live
+from cpaas.access.routes.people import browser, grants, groups, projects, rights, session, users
+from cpaas.access.routes.processing import query
 from cpaas.access.routes.resources import connections, endpoints, journal, metadata, provisioning
 from cpaas.access.routes.samples import data, history, observations, quarantine
 
@@ -41,11 +46,12 @@ def create_app(city: City) -> FastAPI:
     app.add_middleware(Accounting, record=city.record)
     app.add_middleware(PageDoor, pages=city.pages)
     for routes in (
-        health, session, browser, users, projects, grants, endpoints, journal, provisioning,
-        metadata, connections, data, history, observations, quarantine,
-        live,
+        health, session, browser, users, projects, groups, grants, rights, endpoints, journal, provisioning,
+        metadata, connections, data, history, observations, quarantine, query, dependability,
+        live, alarms, search, setting, commands, templates, mashups, publishing,
     ):  # fmt: skip
         app.include_router(routes.router, prefix=PREFIX)
+    app.include_router(metrics.router)  # where monitoring systems look for it
 
     @app.get(f"{PREFIX}/openapi.json", include_in_schema=False)
     async def description(request: Request) -> Response:

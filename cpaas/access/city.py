@@ -9,14 +9,19 @@ from typing import Any, Protocol
 
 from ciaas.kernel.address import EndpointId
 from ciaas.kernel.catalogue import Catalogue
+from ciaas.kernel.downlink.downlink import Downlink
 from ciaas.kernel.sample import Frame
+from ciaas.management.directory.desk import DirectoryDesk
 from ciaas.management.events.desk import EventDesk
 from ciaas.management.provisioning import Provisioning
 from ciaas.ports import Clock, Commit, HistoryStore, Receipt, RegistryStore
+from cpaas.access.assurance import Assurance
 from cpaas.access.pages.folder import PageFolder
+from cpaas.composition.workshop import Workshop
+from cpaas.processing.processing import Processing
 from security.aaa.accounts import Accounts
 from security.aaa.rights import Rights
-from security.ports import GrantStore, Record
+from security.ports import GrantStore, Record, StateStore
 
 
 class Writer(Protocol):
@@ -48,6 +53,15 @@ class Connections(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Observation:
+    """What is observed of how the platform and the city's resources do."""
+
+    states: StateStore
+    metrics: Callable[[], bytes]
+    """Returns OpenMetrics text."""
+
+
+@dataclass(frozen=True, slots=True)
 class City:
     """Everything the HTTP API reaches."""
 
@@ -73,5 +87,16 @@ class City:
     """Makes a change of grants or users hold in this process at once."""
     pages: PageFolder
     """The web console, once it is built."""
+    commands: Downlink
+    """Sets points of devices."""
+    processing: Processing
+    """Structured queries, objects and jobs."""
     events: EventDesk
     """Live feeds, subscriptions and alarms."""
+    mashups: Workshop
+    directory: DirectoryDesk
+    """Search, and what is no endpoint yet."""
+    assurance: Assurance
+    """Groups, the log of accesses, checkpoints of the record, copies."""
+    observation: Observation
+    """States of resources, and figures for a monitoring system."""

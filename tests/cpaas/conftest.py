@@ -17,28 +17,33 @@ import httpx
 import pytest
 
 from borough.clock import MachineClock
+from borough.home import Home
+from borough.roles.composing import workshop
 from borough.roles.core import judge_of
 from borough.roles.documents import DocumentDoor
 from borough.roles.events import CityEvents
+from borough.roles.finding import Finding
 from borough.roles.http import serving
+from borough.roles.processing import build_processing
 from borough.roles.rights_feed import RightsFeed, enrol_local
 from borough.settings import Listen, Settings
 from ciaas.kernel.address import EndpointId
 from ciaas.kernel.catalogue import Catalogue
 from ciaas.kernel.uplink import Uplink
-from ciaas.management.directory.directory import Directory
 from ciaas.management.provisioning import Provisioning
 from ciaas.ports import Batch, Commit, Message
 from ciaas.storage.history import DuckHistory, open_history
 from ciaas.storage.record import RecordFile
 from ciaas.storage.registry import Registry, migrate, open_registry
 from cpaas.access.app import create_app
-from cpaas.access.city import City
+from cpaas.access.assurance import Assurance
+from cpaas.access.city import City, Observation
 from cpaas.access.pages.folder import PageFolder
 from security.aaa.accounts import Accounts
 from security.aaa.passwords import Passwords
 from security.aaa.tokens import Scope
 from security.encryption.authority import Authority
+from tests.cpaas.hands import Hands, downlink_of
 
 SECRET = "bor_" + "a" * 43
 """Token of the administrator that every house begins with."""
@@ -96,6 +101,8 @@ class House:
     room: Room
     waiting: list[str | None]
     """What ``ready`` answers: the last entry."""
+    hands: Hands
+    """What becomes of commands."""
     clients: list[httpx.Client] = field(default_factory=list)
 
     def client(self, token: str | None = SECRET, base_url: str | None = None) -> httpx.Client:
@@ -232,17 +239,19 @@ def open_house(folder: Path, ground: Path, authority: Authority) -> Iterator[Hou
     registry.on_change(hold)
     failures: list[BaseException] = []
     room = Room()
-    directory = Directory.over(
-        catalogue,
-        history,
-        rights.rights,
-        room,
-        clock,
-        projects=registry.resources.projects,
-        read_fresh_ms=60_000,
+    finding = Finding(catalogue, history, registry, rights, room, clock)
+    events = CityEvents(history, catalogue, finding.directory, clock, Settings(home=folder))
+    hands = Hands()
+    downlink = downlink_of(
+        registry, catalogue, history, rights.rights, record, clock, hands, failures
     )
-    events = CityEvents(history, catalogue, directory, clock, Settings(home=folder))
-    uplink = uplink_of(history, catalogue, failures, events.offer)
+    downlink.start()
+
+    def offer(commit: Commit) -> None:
+        events.offer(commit)
+        downlink.observe(commit)
+
+    uplink = uplink_of(history, catalogue, failures, offer)
     uplink.start()
     waiting: list[str | None] = [None]
     city = City(
@@ -264,17 +273,28 @@ def open_house(folder: Path, ground: Path, authority: Authority) -> Iterator[Hou
         status=lambda: dict(history.counts()),
         future_ms=300_000,
         refresh_rights=rights.refresh,
+        processing=build_processing(
+            registry, catalogue, history, rights.rights, finding.directory, clock
+        ),
         pages=PageFolder(folder / "pages"),
+        commands=downlink,
         events=events.desk,
+        observation=Observation(registry.states, lambda: b"# EOF\n"),
+        assurance=Assurance(groups=registry.groups),
+        directory=finding.desk,
+        mashups=workshop(
+            registry, catalogue, history, rights.rights, finding.directory, Home(folder), ()
+        ),
     )
     try:
         with served(city) as base_url:
-            house = House(city, base_url, registry, history, record, uplink, room, waiting)
+            house = House(city, base_url, registry, history, record, uplink, room, waiting, hands)
             yield house
             for client in house.clients:
                 client.close()
     finally:
         events.close()
+        downlink.stop()
         uplink.stop()
         history.close()
         record.close()

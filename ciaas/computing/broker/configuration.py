@@ -21,6 +21,7 @@ from typing import NamedTuple
 from ciaas.computing.broker.errors import ConfigurationRefused
 from ciaas.computing.broker.executable import find_nats_server
 from ciaas.computing.broker.secret import TLS_KEY_VARIABLE, key_in_memory
+from ciaas.computing.commands.paper import FIELD_SUBJECT
 from ciaas.limits import (
     BROKER_CONNECTIONS_MAX,
     BROKER_CONSUMERS_MAX,
@@ -28,6 +29,7 @@ from ciaas.limits import (
     BROKER_LOG_FILES_MAX,
     BROKER_PAYLOAD_BYTES_MAX,
     BROKER_UNACKNOWLEDGED_MAX,
+    COMMAND_VERIFY_S_MAX,
 )
 
 CITY = "CITY"
@@ -149,11 +151,13 @@ class BrokerConfiguration:
 
     def _accounts(self) -> str:
         keys = self.keys
-        auth = _user(keys.auth, publish=(), subscribe=("$SYS.REQ.USER.AUTH",), responses=True)
+        auth = _user(keys.auth, publish=(), subscribe=("$SYS.REQ.USER.AUTH",), responses="true")
         field = _user(
             keys.field,
             publish=("uplink.field.>",),
-            subscribe=("_INBOX.field.>", "registry.changed"),
+            subscribe=("_INBOX.field.>", "registry.changed", FIELD_SUBJECT),
+            # it answers each request once, and while core waits for the answer
+            responses=f'{{ max: 1, expires: "{round(COMMAND_VERIFY_S_MAX) + 60}s" }}',
         )
         sys = _user(
             keys.sys,
@@ -218,11 +222,11 @@ def check(path: Path, key_pem: bytes, executable: Path | None = None) -> None:
 
 
 def _user(
-    key: str, publish: Sequence[str], subscribe: Sequence[str], responses: bool = False
+    key: str, publish: Sequence[str], subscribe: Sequence[str], responses: str = ""
 ) -> str:
     allow = ", ".join(
         [f"publish: {json.dumps(publish)}", f"subscribe: {json.dumps(subscribe)}"]
-        + (["allow_responses: true"] if responses else [])
+        + ([f"allow_responses: {responses}"] if responses else [])
     )
     return f'{{ nkey: {key}, allowed_connection_types: ["STANDARD"], permissions: {{ {allow} }} }}'
 

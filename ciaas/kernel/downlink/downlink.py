@@ -6,7 +6,7 @@ import logging
 import threading
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from functools import partial
@@ -129,6 +129,20 @@ class Downlink:
     def command(self, id_: str) -> Command:
         """Return a command as it stands; raises Missing."""
         return self._store.command(id_)
+
+    def listed(
+        self,
+        *,
+        project: int | None,
+        prefix: Sequence[str],
+        states: Collection[Rung],
+        before: int | None,
+        limit: int,
+    ) -> Sequence[Command]:
+        """Return commands newest first, as `CommandStore.listed`."""
+        return self._store.listed(
+            project=project, prefix=prefix, states=states, before=before, limit=limit
+        )
 
     def outcome(self, command: Command) -> Future[Command]:
         """Return a future of the command's end; cancel it when nobody waits any more.

@@ -42,7 +42,7 @@ NO_VALUE = Value(Kind.NULL, _NAN, None, Verdict.UNCERTAIN, Reason.NULL_VALUE, No
 Decode: TypeAlias = Callable[[RawValue | Nothing], Value]
 """Raises Malformed when the raw value is not of the point's raw type."""
 
-_FORMATS = {
+FORMATS = {
     RawType.U16: "H",
     RawType.I16: "h",
     RawType.U32: "I",
@@ -52,6 +52,7 @@ _FORMATS = {
     RawType.F32: "f",
     RawType.F64: "d",
 }
+"""Raw types that are numbers, as `struct` writes them."""
 
 
 def compile_point(point: PointProfile) -> Decode:
@@ -120,7 +121,7 @@ def _text(read: Callable[[RawValue | Nothing], bytes], length: int) -> Decode:
 def _number(
     read: Callable[[RawValue | Nothing], bytes], raw: Raw
 ) -> Callable[[RawValue | Nothing], int | float]:
-    unpack = struct.Struct(f">{_FORMATS[raw.type]}").unpack
+    unpack = struct.Struct(f">{FORMATS[raw.type]}").unpack
     mask = raw.mask
     if mask is None:
         return lambda value: unpack(read(value))[0]

@@ -13,10 +13,21 @@ from ciaas.sensorisation.contract import (
     Observant,
     Poll,
     RawReading,
+    RawValue,
     Session,
     Sighting,
+    WriteContext,
+    WriteResult,
+    Writing,
 )
-from ciaas.sensorisation.errors import AdapterError, Malformed, RateLimited, Rejected, Unreachable
+from ciaas.sensorisation.errors import (
+    AdapterError,
+    Malformed,
+    RateLimited,
+    Rejected,
+    Unreachable,
+    Unsent,
+)
 from ciaas.sensorisation.polling.backoff import Backoff
 
 
@@ -62,6 +73,45 @@ class Link:
             except BaseException:  # also a cancelled read: its answer may still be on the way
                 await self._drop()
                 raise
+
+    async def write(self, batch: Batch, value: RawValue, context: WriteContext) -> WriteResult:
+        """Write to the one target of a batch when the devices before us have had their turn.
+
+        Raises:
+            Unsent: the turn did not come in time, or the link could not be opened.
+            AdapterError: as `Writing.write` and `Adapter.open`.
+        """
+        try:
+            async with asyncio.timeout(context.deadline_s):
+                await self._lock.acquire()
+        except TimeoutError:
+            raise Unsent("the link was busy until its time was over") from None
+        try:
+            try:
+                session = self._session or await self._open()
+            except Unreachable as error:
+                raise Unsent(str(error)) from error
+            if not isinstance(session, Writing):
+                raise Rejected("this adapter reads only", code="read-only")
+            return await self._written(session, batch, value, context)
+        finally:
+            self._lock.release()
+
+    async def _written(
+        self, session: Writing, batch: Batch, value: RawValue, context: WriteContext
+    ) -> WriteResult:
+        limit_s = min(self._call_s_max, context.deadline_s)
+        try:
+            async with asyncio.timeout(limit_s):
+                return await session.write(batch, value, context)
+        except (Rejected, RateLimited, Unsent):
+            raise  # a proper answer: the session is in step
+        except TimeoutError:
+            await self._drop()
+            raise Unreachable(f"no answer within {limit_s:g} s") from None
+        except BaseException:  # also a cancelled write: its answer may still be on the way
+            await self._drop()
+            raise
 
     def sightings(self) -> Sequence[Sighting]:
         """Return the devices that the open session saw, nothing while there is none."""

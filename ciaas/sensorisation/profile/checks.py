@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from ciaas.interoperability.overlay import OverlayError, check_overlay
-from ciaas.kernel.model import ValueType
+from ciaas.kernel.model import Constraint, ValueType
 from ciaas.sensorisation.contract import AnyAdapter, Checked, Target
 from ciaas.sensorisation.profile.device_profile import PointProfile, Profile, ReportMode
 from ciaas.sensorisation.profile.overlays import overlay_of
@@ -79,6 +79,7 @@ def _point_faults(point: PointProfile, path: str) -> Iterator[Fault]:
         yield Fault(f"{path}.type", f"raw {raw.type} with this transform gives {names}: write that")
     if not (numeric or transform.enum is not None or transform.identity):
         yield Fault(f"{path}.transform", f"a {declared} cannot be scaled: leave it out")
+    yield from _write_faults(point, path)
     validity = point.validity
     for name, given in (
         ("validity.range", validity.range is not None),
@@ -99,6 +100,35 @@ def _point_faults(point: PointProfile, path: str) -> Iterator[Fault]:
         key, _, remedy = str(error).partition(": ")
         place = _OVERLAY_PLACES.get(key, f"overlay.{key}" if key in point.overlay else "overlay")
         yield Fault(f"{path}.{place}", remedy or str(error))
+
+
+def _write_faults(point: PointProfile, path: str) -> Iterator[Fault]:
+    raw, enum = point.raw, point.transform.enum
+    settable = point.constraint in (Constraint.SET_POINT, Constraint.PARAMETER)
+    if point.direction == "r":
+        if settable:
+            yield Fault(f"{path}.direction", f"a {point.constraint} can be set: write rw")
+        if point.write is not None:
+            yield Fault(f"{path}.write", "goes with direction rw: write that, or leave it out")
+        return
+    if not settable:
+        yield Fault(f"{path}.constraint", "what can be set is a SetPoint or a Parameter")
+    if raw.bit is not None or raw.mask is not None:
+        yield Fault(f"{path}.raw", "a part of a register cannot be set without its neighbours")
+    if enum is not None and len(set(enum.values())) < len(enum):
+        yield Fault(f"{path}.transform.enum", "two codes have one word: which is to be written?")
+    if point.write is not None and point.write.raw_range != (None, None):
+        if point.type not in (ValueType.NUMBER, ValueType.INTEGER) and enum is None:
+            yield Fault(f"{path}.write.raw_range", f"only numbers can have this, not {point.type}")
+
+
+def write_fault(adapter: AnyAdapter, config: Checked, target: Target) -> str | None:
+    """Say why the adapter can never write this target, None when it can."""
+    try:
+        adapter.check_write(config, target)
+    except ValueError as error:
+        return str(error)
+    return None
 
 
 def target_fault(adapter: AnyAdapter, config: Checked, target: Target) -> str | None:

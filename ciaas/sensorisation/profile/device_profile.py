@@ -14,7 +14,12 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from ciaas.kernel.address import check_name
 from ciaas.kernel.model import Constraint, ValueType
-from ciaas.limits import POINTS_PER_PROFILE_MAX, SAMPLING_INTERVAL_S_MAX, SAMPLING_INTERVAL_S_MIN
+from ciaas.limits import (
+    POINTS_PER_PROFILE_MAX,
+    SAMPLING_INTERVAL_S_MAX,
+    SAMPLING_INTERVAL_S_MIN,
+    SETTLE_S_MAX,
+)
 from ciaas.sensorisation.contract import Checked
 from ciaas.sensorisation.profile.raw import Raw
 
@@ -29,10 +34,11 @@ def _check_path(text: str) -> str:
     return text
 
 
-def _read_only(direction: object) -> object:
-    if direction != "r":
+def _known_direction(direction: object) -> object:
+    if direction not in ("r", "rw"):
         raise ValueError(
-            f"direction {direction!r} is not offered: adapters read only; write direction: r"
+            f"direction {direction!r} is not offered: write r for a point that is read, rw for one "
+            "that is also set; what is set is read back, so none is written alone"
         )
     return direction
 
@@ -127,11 +133,20 @@ class Report(Checked):
         return self
 
 
+class Write(Checked):
+    """How a point is set: what may be written, and when it can be read back."""
+
+    raw_range: tuple[float | None, float | None] = (None, None)
+    """Lowest and highest raw number that may be written, both included; null leaves an end open."""
+    settle_s: float = Field(default=0.0, ge=0, le=SETTLE_S_MAX)
+    """What the device needs before it reads back what was written."""
+
+
 class PointProfile(Checked):
     """One data point of a type of device."""
 
     id: PointPath
-    direction: Annotated[Literal["r"], BeforeValidator(_read_only)] = "r"
+    direction: Annotated[Literal["r", "rw"], BeforeValidator(_known_direction)] = "r"
     address: Mapping[str, Any]
     """Checked by the adapter's ``Address``."""
     raw: Raw
@@ -140,7 +155,11 @@ class PointProfile(Checked):
     validity: Validity = Validity()
     sampling: Sampling
     report: Report = Report()
-    constraint: Literal[Constraint.MEASURE, Constraint.STATUS] = Constraint.MEASURE
+    write: Write | None = None
+    """For direction rw alone."""
+    constraint: Literal[
+        Constraint.MEASURE, Constraint.STATUS, Constraint.SET_POINT, Constraint.PARAMETER
+    ] = Constraint.MEASURE
     type: ValueType = ValueType.NUMBER
     title: str | None = None
     quantity: str | None = None

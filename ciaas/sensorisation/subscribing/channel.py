@@ -13,17 +13,30 @@ from ciaas.sensorisation.contract import (
     Channel,
     Checked,
     Observant,
+    RawValue,
     Sighting,
     Sink,
     Subscribe,
+    WriteContext,
+    WriteResult,
+    Writing,
 )
 from ciaas.sensorisation.ending import end
-from ciaas.sensorisation.errors import AdapterError, AuthFailed, DriverMissing, Unreachable
+from ciaas.sensorisation.errors import (
+    AdapterError,
+    AuthFailed,
+    DriverMissing,
+    Rejected,
+    Unreachable,
+    Unsent,
+)
 from ciaas.sensorisation.polling.backoff import Backoff
 from ciaas.sensorisation.polling.health import State
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
+_PARTING_S = 2.0
+"""For telling the other side that nobody listens any more."""
 
 
 class Member(Sink, Protocol):
@@ -37,6 +50,10 @@ class Member(Sink, Protocol):
     @property
     def refused(self) -> bool:
         """True while the other side refuses a part of that."""
+        ...
+
+    def asking_again(self) -> None:
+        """Forget what was refused: it is subscribed anew."""
         ...
 
     def entered(self, state: State, reason: str) -> None:
@@ -66,6 +83,7 @@ class SupervisedChannel:
         self._call_s_max = call_s_max
         self._members: list[Member] = []
         self._changed = asyncio.Event()
+        self._calling = asyncio.Lock()
         self._channel: Channel | None = None
         self._task: asyncio.Task[None] | None = None
         self._subscribed: list[Member] = []
@@ -80,22 +98,40 @@ class SupervisedChannel:
     async def detach(self, member: Member) -> None:
         """Bring a device nothing more; what has reached its sink already stays there."""
         self._members.remove(member)
+        if self._task is None:
+            return
         self._changed.set()
         if not self._members:
+            if self._channel is not None:  # it unsubscribes before it goes
+                await asyncio.wait([self._task], timeout=_PARTING_S)
             await self.close()
 
     async def close(self) -> None:
-        """End the task and its connection."""
+        """End the task and its connection; what is subscribed stays so, for the next start."""
         if self._task is not None:
             task, self._task = self._task, None
             await end(task)
+
+    async def write(self, batch: Batch, value: RawValue, context: WriteContext) -> WriteResult:
+        """Write to the one target of a batch; a failure of it ends nothing else.
+
+        Raises:
+            Unsent: there is no connection.
+            AdapterError: as `Writing.write`.
+        """
+        channel = self._channel
+        if channel is None:
+            raise Unsent("there is no connection now")
+        if not isinstance(channel, Writing):
+            raise Rejected("this adapter reads only", code="read-only")
+        return await self._within(channel.write(batch, value, context), "no answer to a write")
 
     def sightings(self) -> Sequence[Sighting]:
         """Return what the open connection saw, nothing while there is none."""
         return self._channel.sightings() if isinstance(self._channel, Observant) else ()
 
     async def _run(self) -> None:
-        while True:
+        while self._members:
             try:
                 await self._live()
             except AuthFailed as error:
@@ -136,6 +172,8 @@ class SupervisedChannel:
                 if again or self._changed.is_set():
                     await self._align()
                     synced = clock()
+                if not self._members:
+                    return
         finally:
             channel, self._channel = self._channel, None
             await channel.close()
@@ -150,12 +188,14 @@ class SupervisedChannel:
         for fresh in [member for member in members if member not in self._subscribed]:
             await self._within(channel.subscribe(fresh.batches, fresh), "cannot subscribe")
         self._subscribed = members
-        self._tell(State.ONLINE, "")
+        for member in members:
+            member.asking_again()
         await self._within(channel.resync(), "cannot subscribe")
+        self._tell(State.ONLINE, "")
 
     async def _within(self, call: Awaitable[_T], what: str) -> _T:
         try:
-            async with asyncio.timeout(self._call_s_max):
+            async with self._calling, asyncio.timeout(self._call_s_max):
                 return await call
         except TimeoutError:
             raise Unreachable(f"{what} within {self._call_s_max:g} s") from None

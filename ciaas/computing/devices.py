@@ -1,7 +1,8 @@
-"""Clears retained birth messages: one that outlives its device would greet every subscriber.
+"""What the platform itself says to devices: a standing MQTT client with two things to publish.
 
-The broker keeps a device's retained ``@online`` until an empty one replaces it, whether the device
-is there or not; only an MQTT client can publish a retained message.
+A retained ``@online`` that outlives its device would greet every subscriber, and only an MQTT
+client can replace it by an empty one. An ``@set`` published by such a client is kept by the broker
+for a device with a persistent session that is away.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ _KEEPALIVE_S = 60
 _RECONNECT_S_MAX = 5
 
 
-class Births:
-    """A standing MQTT client of the platform; it reconnects by itself."""
+class DeviceLine:
+    """A standing MQTT client of the platform; it reconnects by itself. Any thread may call."""
 
     def __init__(self, broker: Listen, client_id: str, tls: ssl.SSLContext):
         """``client_id`` is the common name of the certificate in ``tls``."""
@@ -36,6 +37,11 @@ class Births:
         self._client.reconnect_delay_set(1, _RECONNECT_S_MAX)
         self._client.max_queued_messages_set(BIRTHS_WAITING_MAX)
         self._client.on_connect = self._connected
+
+    @property
+    def connected(self) -> bool:
+        """True while the broker takes what is published."""
+        return self._client.is_connected()
 
     def start(self) -> None:
         """Connect in the background and stay connected."""
@@ -50,6 +56,17 @@ class Births:
         sent = self._client.publish(f"@online/{endpoint}", b"", qos=1, retain=True)
         if sent.rc is mqtt.MQTT_ERR_QUEUE_SIZE:
             log.warning("the retained birth message of %s stays for now", endpoint)
+
+    def set(self, topic: str, payload: bytes) -> bool:
+        """Publish to a device at QoS 1; False when the broker is away and nothing has left.
+
+        A message that the broker did not acknowledge before the connection broke is sent again.
+        """
+        if not self._client.is_connected():
+            return False
+        # NO_CONN here means: it was connected a moment ago, and the message waits for its return
+        sent = self._client.publish(topic, payload, qos=1)
+        return sent.rc in (mqtt.MQTT_ERR_SUCCESS, mqtt.MQTT_ERR_NO_CONN)
 
     def stop(self) -> None:
         """Disconnect."""

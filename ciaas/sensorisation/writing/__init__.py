@@ -1,0 +1,1 @@
+"""Actuatorisation: a value becomes raw, is written, and is read back."""

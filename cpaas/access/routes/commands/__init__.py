@@ -1,0 +1,1 @@
+"""Setting points, and what became of it."""
