@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from adapters.modbus.adapter import Modbus
+from adapters.mqtt.adapter import Mqtt
 from ciaas.sensorisation.contract import AnyAdapter
 from ciaas.sensorisation.manifest import Manifest, read_manifest
 
-ADAPTERS: Mapping[str, type[AnyAdapter]] = {"modbus": Modbus}
+ADAPTERS: Mapping[str, type[AnyAdapter]] = {"modbus": Modbus, "mqtt": Mqtt}
 """Name in a connection document → adapter. Each imports its driver when it first connects."""
 
 

@@ -36,8 +36,8 @@ class Manifest(Checked):
 
     name: str
     title: str
-    kind: Literal["poll"]
-    writes: Literal[False]
+    kind: Literal["poll", "subscribe"]
+    writes: bool
     tier: Tier
     licence: str
     """SPDX expression of the adapter itself."""

@@ -113,12 +113,15 @@ class SubscribedDevice:
             self._away = ""
             self.readings([])
 
+    def asking_again(self) -> None:
+        """Forget what was refused: it is subscribed anew."""
+        self._refused.clear()
+
     def entered(self, state: State, reason: str) -> None:
         """Follow the channel into a state, logged once."""
         if state is State.BACKOFF and self._state is not State.BACKOFF:
             self._errors["Unreachable"] += 1
         if state is State.ONLINE:
-            self._refused.clear()
             state, reason = self._standing()
         self._enter(state, reason)
 

@@ -1,0 +1,1 @@
+"""Selectors: where a value lies in a document, and when it was measured."""
