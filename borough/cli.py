@@ -15,7 +15,9 @@ import click
 
 from borough.bench.limits import PAIRS_MAX
 from borough.commands.adapter import adapter
+from borough.commands.audit import audit
 from borough.commands.endpoint import endpoint
+from borough.commands.report import report
 from borough.home import Home, HomeError
 from borough.settings import Settings, SettingsError, load_settings
 from ciaas.computing.supervision import EXIT_HOPELESS
@@ -35,7 +37,9 @@ def borough() -> None:
 
 
 borough.add_command(adapter)
+borough.add_command(audit)
 borough.add_command(endpoint)
+borough.add_command(report)
 
 
 def main() -> None:

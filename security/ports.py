@@ -226,6 +226,32 @@ class CertificateStore(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A signed statement of how long the record was and what stood for all of it."""
+
+    size: int
+    """Sequence of the last entry."""
+    head: str
+    """SHA-256 of its line, hex."""
+    at: int
+    """Milliseconds since 1970 UTC."""
+    signature: str
+    """Ed25519, base64."""
+
+
+class CheckpointStore(Protocol):
+    """The newest checkpoints, kept elsewhere than the record that they speak of."""
+
+    def put_checkpoint(self, checkpoint: Checkpoint) -> None:
+        """Keep it, durably; the oldest go when there are too many."""
+        ...
+
+    def checkpoints(self) -> Sequence[Checkpoint]:
+        """Return those kept, oldest first."""
+        ...
+
+
 class Record(Protocol):
     """The append-only record of decisions, reads and writes."""
 

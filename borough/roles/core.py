@@ -295,7 +295,7 @@ class Core:
             self._awaited = "the end of the process"
 
     @contextlib.asynccontextmanager
-    async def _taking_part(self) -> AsyncIterator[None]:
+    async def _taking_part(self) -> AsyncIterator[Client]:
         """Take hold of the bus in the one safe order; devices are let in last."""
         control = await self._connect()
         self._control = control
@@ -328,7 +328,7 @@ class Core:
         await asyncio.to_thread(self._devices.wait_attached, 10.0)
         self._callout.open()
         try:
-            yield
+            yield control
         finally:
             await self._callout.stop()
             await asyncio.to_thread(self._commands.stop)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import hashlib
 import json
 import os
 import re
@@ -12,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from ciaas.limits import (
     RECORD_ENTRY_BYTES_MAX,
@@ -20,8 +21,8 @@ from ciaas.limits import (
     RECORD_GROUP_BYTES_MAX,
     RECORD_READ_MAX,
 )
+from security.aaa.chain import GENESIS, KEPT, SEALED, digest_of, is_unchained, line_of
 
-_KEPT = frozenset({"seq", "at", "prev"})
 _FILE = re.compile(r"record-(\d{12})\.jsonl", re.ASCII)
 
 
@@ -29,13 +30,32 @@ class RecordDamaged(Exception):
     """A line of the record is not what was written there."""
 
 
+class Head(NamedTuple):
+    """How far the record goes, and the digest that stands for all of it."""
+
+    size: int
+    """Sequence of the last entry on disk, 0 when there is none."""
+    digest: str
+    """SHA-256 of its line."""
+
+
+class Position(NamedTuple):
+    """A place between two lines."""
+
+    sequence: int
+    """Of the line before it; 0 at the beginning."""
+    file: int
+    """Sequence by which the file is named."""
+    offset: int
+    """Bytes into the file."""
+
+
 class RecordFile:
     """The record of one home, under a directory of its own.
 
     Files are named after the sequence of their first entry, ``record-000000000001.jsonl``, and hold
-    one line per sequence. A line is a JSON object in canonical form: keys sorted, no spaces, ASCII;
-    ``seq`` counts from 1 without a gap, ``at`` is the moment of writing in milliseconds since 1970
-    UTC. Entries of callers that come at the same time share one write and one fsync.
+    one line per sequence, chained as `security.aaa.chain` says. Entries of callers that come at the
+    same time share one write and one fsync.
 
     Args:
         directory: Made when missing; held by this process alone until `close`.
@@ -48,7 +68,7 @@ class RecordFile:
     def __init__(self, directory: Path, clock_ms: Callable[[], int]) -> None:
         self._directory = directory
         self._clock_ms = clock_ms
-        self._sequence = 0
+        self._head = Head(0, GENESIS)
         self._file = -1
         self._length = 0
         self._torn = False
@@ -67,7 +87,12 @@ class RecordFile:
     @property
     def sequence(self) -> int:
         """Sequence of the last entry on disk, 0 when there is none."""
-        return self._sequence
+        return self._head.size
+
+    @property
+    def head(self) -> Head:
+        """The last entry on disk."""
+        return self._head
 
     @property
     def waiting(self) -> int:
@@ -89,8 +114,8 @@ class RecordFile:
         When one of them is refused or fails, the others may be on disk.
         """
         for entry in entries:
-            if not _KEPT.isdisjoint(entry):
-                raise ValueError(f"the record itself sets {', '.join(sorted(_KEPT))}")
+            if not KEPT.isdisjoint(entry):
+                raise ValueError(f"the record itself sets {', '.join(sorted(KEPT))}")
         own = [_Waiting(dict(entry)) for entry in entries]
         if not own:
             return
@@ -117,7 +142,38 @@ class RecordFile:
         """
         if not 0 < limit <= RECORD_READ_MAX:
             raise ValueError(f"a read of the record takes 1 to {RECORD_READ_MAX} entries")
-        return self._read(after, min(self._sequence, after + limit))
+        return self._read(after, min(self._head.size, after + limit))
+
+    def lines(self, position: Position | None, limit: int) -> Iterator[tuple[Position, bytes]]:
+        """Yield lines behind a position, None for the first, each with the position behind it.
+
+        At most ``limit``, only what is on disk when the reading begins, without a look at what the
+        lines hold. A position in a file that is no longer there begins at the next one.
+        """
+        last, left = self._head.size, limit
+        for path in self._paths():
+            first = _first_sequence(path)
+            if position is not None and first < position.file:
+                continue
+            at = position if position is not None and first == position.file else None
+            with path.open("rb") as file:
+                here = at or Position(first - 1, first, 0)
+                file.seek(here.offset)
+                for line in file:
+                    if not left or here.sequence >= last:
+                        return
+                    here = Position(here.sequence + 1, first, here.offset + len(line))
+                    left -= 1
+                    yield here, line
+
+    def line(self, file: int, offset: int, length: int) -> bytes:
+        """Return one line whose place is known from `lines`; empty when its file has gone."""
+        try:
+            with (self._directory / _file_name(file)).open("rb") as lines:
+                lines.seek(offset)
+                return lines.read(length)
+        except FileNotFoundError:
+            return b""
 
     def close(self) -> None:
         """Let go of the directory; further entries are refused."""
@@ -159,11 +215,11 @@ class RecordFile:
 
     def _write_groups(self, everyone: list[_Waiting]) -> None:
         while everyone:
-            everyone, group, lines = self._next_group(everyone)
+            everyone, group, lines, head = self._next_group(everyone)
             if not lines:
                 continue
             try:
-                self._write(b"".join(lines), len(lines))
+                self._write(b"".join(lines), head)
             except OSError as error:
                 reason = f"the record cannot be written: {error.strerror}"
                 for waiting in group:
@@ -174,26 +230,30 @@ class RecordFile:
 
     def _next_group(
         self, everyone: list[_Waiting]
-    ) -> tuple[list[_Waiting], list[_Waiting], list[bytes]]:
-        """Return who has to wait longer, whose entries share the next write, and their lines."""
+    ) -> tuple[list[_Waiting], list[_Waiting], list[bytes], Head]:
+        """Return who has to wait longer, whose entries share the next write, their lines, the head.
+
+        The head is the one after the write.
+        """
         group: list[_Waiting] = []
         lines: list[bytes] = []
         size = 0
-        at = self._clock_ms()
+        at, head = self._clock_ms(), self._head
         for number, waiting in enumerate(everyone):
             try:
-                line = _line(waiting.entry, self._sequence + 1 + len(lines), at)
+                line = _line(waiting.entry, head, at)
             except (TypeError, ValueError, RecursionError) as error:
                 waiting.error = error
                 continue
             size += len(line)
             if size > RECORD_GROUP_BYTES_MAX:
-                return everyone[number:], group, lines
+                return everyone[number:], group, lines, head
             group.append(waiting)
             lines.append(line)
-        return [], group, lines
+            head = Head(head.size + 1, digest_of(line))
+        return [], group, lines, head
 
-    def _write(self, data: bytes, entries: int) -> None:
+    def _write(self, data: bytes, head: Head) -> None:
         """Append and fsync; what fails is cut off again, at once or before the next write."""
         if self._file < 0:
             raise OSError(errno.EBADF, "it has been closed")
@@ -210,14 +270,14 @@ class RecordFile:
             raise
         self._torn = False
         self._length += len(data)
-        self._sequence += entries
+        self._head = head
 
     def _cut(self) -> None:
         os.ftruncate(self._file, self._length)
         self._torn = False
 
     def _begin_file(self) -> None:
-        path = self._directory / _file_name(self._sequence + 1)
+        path = self._directory / _file_name(self._head.size + 1)
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             # Nothing of this name can hold an entry: the sequence has not been given out.
@@ -242,12 +302,28 @@ class RecordFile:
         self._file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         size = os.fstat(self._file).st_size
         self._length = _whole_length(self._file, size)
-        self._sequence = _first_sequence(path) - 1 + _count_lines(self._file, self._length)
+        sequence = _first_sequence(path) - 1 + _count_lines(self._file, self._length)
+        last = self._last_line(paths)
+        self._head = Head(sequence, digest_of(last) if last else GENESIS)
+        cut = size - self._length
         self._cut()
         # Lines that a killed process wrote without waiting for the disk count from now on.
         os.fsync(self._file)
-        if cut := size - self._length:
+        if last and is_unchained(last):
+            digest = _digest_of_all(paths)
+            self.append({"action": SEALED, "entries": sequence, "digest": digest})
+        if cut:
             self.append({"action": "record.cut", "file": path.name, "bytes": cut})
+
+    def _last_line(self, paths: Sequence[Path]) -> bytes:
+        """Return the last whole line; a file that was only just begun has none."""
+        if self._length or len(paths) < 2:
+            return _last_line(self._file, self._length)
+        file = os.open(paths[-2], os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            return _last_line(file, os.fstat(file).st_size)
+        finally:
+            os.close(file)
 
     # -- reading -----------------------------------------------------------------------------
 
@@ -283,16 +359,11 @@ class _Waiting:
         self.turn.acquire()
 
 
-def _line(entry: Mapping[str, Any], sequence: int, at: int) -> bytes:
-    text = json.dumps(
-        {**entry, "seq": sequence, "at": at},
-        sort_keys=True,
-        separators=(",", ":"),
-        allow_nan=False,
-    )
-    if len(text) >= RECORD_ENTRY_BYTES_MAX:
+def _line(entry: Mapping[str, Any], head: Head, at: int) -> bytes:
+    line = line_of(entry, head.size + 1, at, head.digest)
+    if len(line) > RECORD_ENTRY_BYTES_MAX:
         raise ValueError(f"an entry of the record has at most {RECORD_ENTRY_BYTES_MAX} bytes")
-    return text.encode("ascii") + b"\n"
+    return line
 
 
 def _entry(line: bytes, sequence: int, path: Path) -> dict[str, Any]:
@@ -357,3 +428,19 @@ def _count_lines(file: int, length: int) -> int:
     for start in range(0, length, RECORD_GROUP_BYTES_MAX):
         counted += os.pread(file, min(RECORD_GROUP_BYTES_MAX, length - start), start).count(b"\n")
     return counted
+
+
+def _last_line(file: int, length: int) -> bytes:
+    start = max(0, length - RECORD_ENTRY_BYTES_MAX - 1)
+    tail = os.pread(file, length - start, start)
+    return tail[tail.rfind(b"\n", 0, -1) + 1 :]
+
+
+def _digest_of_all(paths: Sequence[Path]) -> str:
+    """Return the SHA-256 of the bytes of all files one after another, hex."""
+    digest = hashlib.sha256()
+    for path in paths:
+        with path.open("rb") as file:
+            while part := file.read(RECORD_GROUP_BYTES_MAX):
+                digest.update(part)
+    return digest.hexdigest()

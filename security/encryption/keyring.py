@@ -14,6 +14,9 @@ from typing import Literal
 
 import msgspec
 import nkeys
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from security.encryption.private_file import PrivateFileError, read_private, write_private
 from security.limits import KEY_FILE_BYTES_MAX
@@ -92,6 +95,15 @@ class KeyRing:
     def cli(self) -> str:
         """The bearer secret by which the command line on this machine proves itself."""
         return self._document.cli
+
+    @property
+    def record_key(self) -> Ed25519PrivateKey:
+        """What checkpoints of the record are signed with.
+
+        Derived from the secrets of the key file, so that one of an earlier version has it too.
+        """
+        secret = HKDF(hashes.SHA256(), _SECRET_BYTES, None, b"borough record checkpoints")
+        return Ed25519PrivateKey.from_private_bytes(secret.derive(self.ca_passphrase))
 
     def seed(self, role: Role) -> str:
         """Return the role's nkey seed, ``SU…`` or ``SA…``."""

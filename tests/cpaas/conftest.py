@@ -240,7 +240,11 @@ def open_house(folder: Path, ground: Path, authority: Authority) -> Iterator[Hou
     failures: list[BaseException] = []
     room = Room()
     finding = Finding(catalogue, history, registry, rights, room, clock)
-    events = CityEvents(history, catalogue, finding.directory, clock, Settings(home=folder))
+    settings = Settings(home=folder)
+    events = CityEvents(
+        history, registry, catalogue, finding.directory, clock, settings, failures.append
+    )
+    events.start()
     hands = Hands()
     downlink = downlink_of(
         registry, catalogue, history, rights.rights, record, clock, hands, failures

@@ -22,6 +22,9 @@ ADMIN = "does not exist for other users"
 FOREIGN = "names a thing of another tenant"
 LIST = "lists what the caller may know"
 NAMELESS = "names no thing of others"
+NOTHING_FOUND = "finds nothing of others, as it finds nothing of nobody"
+ROOT = "root:"
+"""Before a path that does not lie below the API's prefix."""
 
 
 class Row(NamedTuple):
@@ -29,7 +32,8 @@ class Row(NamedTuple):
 
     kind: str
     path: str = ""
-    """With ``U`` endpoint, ``P`` point, ``C`` connection and ``T`` project of others."""
+    """With ``U`` endpoint, ``P`` point, ``C`` connection and ``T`` project and ``G`` group of
+    others."""
     body: Any = None
 
 
@@ -57,6 +61,13 @@ MATRIX: dict[tuple[str, str], Row] = {
         FOREIGN, "/grants", {"user": "stranger", "prefix": "U/#", "level": "READ"}
     ),
     ("DELETE", "/grants"): Row(FOREIGN, "/grants?user=owner&prefix=U"),
+    ("GET", "/groups"): Row(LIST, "/groups"),
+    ("POST", "/groups"): Row(ADMIN, "/groups", {"name": "new"}),
+    ("DELETE", "/groups/{name}"): Row(ADMIN, "/groups/waterworkers"),
+    ("PUT", "/groups/{name}/members/{user}"): Row(FOREIGN, "/groups/G/members/stranger"),
+    ("DELETE", "/groups/{name}/members/{user}"): Row(FOREIGN, "/groups/G/members/owner"),
+    ("GET", "/rights"): Row(FOREIGN, "/rights?prefix=U"),
+    ("GET", "/rights/why"): Row(FOREIGN, "/rights/why?address=U&action=read"),
     ("GET", "/endpoints"): Row(LIST, "/endpoints"),
     ("POST", "/endpoints"): Row(FOREIGN, "/endpoints?friendlyName=a&project=T"),
     ("GET", "/endpoints/{uuid}"): Row(FOREIGN, "/endpoints/U"),
@@ -82,10 +93,20 @@ MATRIX: dict[tuple[str, str], Row] = {
     ("GET", "/data/{address:path}"): Row(FOREIGN, "/data/P"),
     ("GET", "/history"): Row(FOREIGN, "/history?address=P"),
     ("GET", "/history/{address:path}"): Row(FOREIGN, "/history/P"),
+    ("POST", "/query"): Row(
+        FOREIGN, "/query", {"select": {"addresses": ["P"]}, "interval": {"last": "1d"}}
+    ),
     ("POST", "/observations"): Row(
         NAMELESS, "/observations", {"observations": [{"address": "P", "value": 1.0}]}
     ),
     ("GET", "/live"): Row(NAMELESS, "/live?after=no-id"),
+    ("GET", "/changes"): Row(NOTHING_FOUND, "/changes"),
+    ("GET", "/search"): Row(NOTHING_FOUND, "/search?address=U"),
+    ("POST", "/search"): Row(NOTHING_FOUND, "/search", {"filter": {"address": ["P"]}}),
+    ("GET", "/dependability"): Row(FOREIGN, "/dependability?endpoint=U"),
+    ("GET", "/dependability/report"): Row(FOREIGN, "/dependability/report?endpoint=U"),
+    ("GET", "/dependability/states"): Row(FOREIGN, "/dependability/states?resource=device:U"),
+    ("GET", "/metrics"): Row(ADMIN, f"{ROOT}/metrics"),
     ("GET", "/quarantine"): Row(FOREIGN, "/quarantine?endpoint=U"),
 }
 """Both of `/observations` and `/ca-certificate` have tests of their own below; `/live`, which never
@@ -99,10 +120,12 @@ class Others(NamedTuple):
     point: str
     connection: str = "waterworks"
     project: str = "water"
+    group: str = "waterworkers"
 
     def fill(self, text: str) -> str:
-        for letter, name in zip("UPCT", self, strict=True):
+        for letter, name in zip("UPCTG", self, strict=True):
             text = text.replace(f"/{letter}", f"/{name}").replace(f"={letter}", f"={name}")
+            text = text.replace(f":{letter}", f":{name}")
         return text
 
     def fill_body(self, body: Any) -> Any:
@@ -121,6 +144,7 @@ class Others(NamedTuple):
 NOWHERE = Others(
     "00000000-0000-4000-8000-00000000dead",
     "00000000-0000-4000-8000-00000000dead/Pump/flow/rate",
+    "nowhere",
     "nowhere",
     "nowhere",
 )
@@ -143,6 +167,10 @@ def others(shared_house: House) -> Others:
     point = f"{uuid}/Pump/flow/rate"
     assert house.observe((point, 1.0, 1_700_000_000)).status_code == 201
     house.user("owner", {f"{uuid}/#": "OWN"})
+    group = house.registry.groups.add_group("waterworkers")
+    house.registry.groups.add_member(group.id, house.city.accounts.users()[-1].id)
+    body = {"group": "waterworkers", "prefix": f"{uuid}/#", "level": "READ"}
+    assert house.client().put("/grants", json=body).status_code == 204
     project = next(p for p in house.registry.resources.projects() if p.name == "water")
     house.registry.resources.put_connection("waterworks", project.id, "modbus", {"x": 1}, True)
     return Others(uuid, point)
@@ -162,7 +190,10 @@ def routes(house: House) -> Iterator[tuple[str, str]]:
 
 
 def ask(client: httpx.Client, verb: str, row: Row, others: Others) -> httpx.Response:
-    return client.request(verb, others.fill(row.path), json=others.fill_body(row.body))
+    path = others.fill(row.path)
+    if path.startswith(ROOT):
+        path = str(client.base_url.copy_with(path=path.removeprefix(ROOT)))
+    return client.request(verb, path, json=others.fill_body(row.body))
 
 
 def of_kind(*kinds: str) -> list[tuple[str, str]]:

@@ -11,8 +11,9 @@ from ciaas.ports import Clock
 from ciaas.storage.registry.commands.store import Commands
 from ciaas.storage.registry.database import Database
 from ciaas.storage.registry.dependability.states import States
-from ciaas.storage.registry.mashups.store import Mashups
+from ciaas.storage.registry.directory.journal import Journal
 from ciaas.storage.registry.events.alarms import Alarms
+from ciaas.storage.registry.mashups.store import Mashups
 from ciaas.storage.registry.migration import check
 from ciaas.storage.registry.resources.changes import ChangeLog
 from ciaas.storage.registry.resources.connections import Connections
@@ -23,6 +24,7 @@ from ciaas.storage.registry.resources.projects import Projects
 from ciaas.storage.registry.resources.sources import Sources
 from ciaas.storage.registry.security.accounts import Accounts
 from ciaas.storage.registry.security.certificates import Certificates
+from ciaas.storage.registry.security.checkpoints import Checkpoints
 from ciaas.storage.registry.security.grants import Grants
 from ciaas.storage.registry.security.groups import Groups
 
@@ -45,9 +47,11 @@ class Registry:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self.resources = Resources(database, clock)
+        self.journal = Journal(database)
         self.accounts = Accounts(database, clock)
         self.grants = Grants(database)
         self.groups = Groups(database)
+        self.checkpoints = Checkpoints(database)
         self.certificates = Certificates(database, clock)
         self.alarms = Alarms(database)
         self.states = States(database)

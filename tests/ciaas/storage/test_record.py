@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 import resource
@@ -21,6 +22,7 @@ import pytest
 from ciaas.limits import RECORD_ENTRY_BYTES_MAX, RECORD_READ_MAX
 from ciaas.storage import record as record_module
 from ciaas.storage.record import RecordDamaged, RecordFile
+from security.aaa.chain import GENESIS, digest_of
 from security.ports import Record
 
 AT = 1_795_300_000_000
@@ -56,8 +58,9 @@ class TestLines:
     def test_are_canonical(self, record: RecordFile, directory: Path) -> None:
         record.append({"user": 7, "action": "read", "place": "Zürich\n\u2028", "share": 0.5})
         assert (directory / FIRST).read_bytes() == (
-            b'{"action":"read","at":1795300000000,"place":"Z\\u00fcrich\\n\\u2028","seq":1,'
-            b'"share":0.5,"user":7}\n'
+            b'{"action":"read","at":1795300000000,"place":"Z\\u00fcrich\\n\\u2028","prev":"'
+            + GENESIS.encode()
+            + b'","seq":1,"share":0.5,"user":7}\n'
         )
 
     def test_carry_any_text_that_a_stranger_sends(self, record: RecordFile) -> None:
@@ -92,7 +95,7 @@ class TestLines:
             record.append({"nested": nested})
 
     def test_their_length_is_bounded(self, record: RecordFile, directory: Path) -> None:
-        empty = len('{"at":1795300000000,"seq":1,"text":""}\n')
+        empty = len('{"at":1795300000000,"prev":"","seq":1,"text":""}\n' + GENESIS)
         record.append({"text": "x" * (RECORD_ENTRY_BYTES_MAX - empty)})
         assert (directory / FIRST).stat().st_size == RECORD_ENTRY_BYTES_MAX
         with pytest.raises(ValueError, match="at most 65536 bytes"):
@@ -151,16 +154,88 @@ class TestReading:
                 numbers(record)
 
 
+class TestChain:
+    def test_each_line_names_the_one_before_over_files_and_starts(
+        self, directory: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(record_module, "RECORD_FILE_BYTES_MAX", 330)
+        fill(directory, 4)
+        with open_record(directory) as record:
+            record.append_all([{"n": 5}, {"n": 6}])
+            head = record.head
+        lines = b"".join(p.read_bytes() for p in sorted(directory.iterdir())).splitlines()
+        previous = [json.loads(line)["prev"] for line in lines]
+        assert previous == [GENESIS, *map(digest_of, lines[:-1])]
+        assert head == (6, digest_of(lines[-1]))
+
+    def test_goes_on_behind_what_was_not_written(
+        self, record: RecordFile, directory: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        record.append({"n": 1})
+        with monkeypatch.context() as broken, fsync_fails(broken):
+            with pytest.raises(OSError, match="Input/output error"):
+                record.append({"lost": 1})
+        record.append({"n": 2})
+        lines = (directory / FIRST).read_bytes().splitlines()
+        assert json.loads(lines[1])["prev"] == digest_of(lines[0])
+
+    def test_begins_at_a_file_that_was_only_begun(self, directory: Path) -> None:
+        fill(directory, 2)
+        (directory / "record-000000000003.jsonl").touch()
+        fill(directory, 1)
+        last = (directory / FIRST).read_bytes().splitlines()[1]
+        third = json.loads((directory / "record-000000000003.jsonl").read_bytes())
+        assert (third["prev"], third["seq"]) == (digest_of(last), 3)
+
+    def test_closes_what_was_written_before_there_was_one_and_only_once(
+        self, directory: Path
+    ) -> None:
+        directory.mkdir(parents=True)
+        old = b'{"at":1,"n":1,"seq":1}\n{"at":2,"n":2,"seq":2}\n'
+        (directory / FIRST).write_bytes(old)
+        fill(directory, 1)
+        fill(directory, 1)
+        lines = (directory / FIRST).read_bytes().splitlines()
+        assert len(lines) == 5
+        assert json.loads(lines[2]) == {
+            "action": "record.sealed",
+            "at": AT,
+            "digest": hashlib.sha256(old).hexdigest(),
+            "entries": 2,
+            "prev": digest_of(lines[1]),
+            "seq": 3,
+        }
+
+
+class TestLinesByPosition:
+    def test_follow_from_where_a_reader_was(
+        self, directory: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(record_module, "RECORD_FILE_BYTES_MAX", 330)
+        fill(directory, 7)
+        with open_record(directory) as record:
+            some = list(record.lines(None, 4))
+            rest = list(record.lines(some[-1][0], 100))
+            assert [json.loads(line)["n"] for _, line in some + rest] == list(range(1, 8))
+            assert [position.sequence for position, _ in some + rest] == list(range(1, 8))
+            assert list(record.lines(rest[-1][0], 100)) == []
+            record.append({"n": 8})
+            [(position, line)] = record.lines(rest[-1][0], 100)
+            place = (position.file, position.offset - len(line), len(line))
+            assert record.line(*place) == line
+            assert record.line(99, 0, 10) == b""
+
+
 class TestFiles:
     def test_a_full_one_is_followed_by_the_next(
         self, directory: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(record_module, "RECORD_FILE_BYTES_MAX", 110)
+        monkeypatch.setattr(record_module, "RECORD_FILE_BYTES_MAX", 330)
         fill(directory, 7)
         (directory / "notes.txt").touch()
         names = sorted(path.name for path in directory.glob("record-*"))
         assert names == [f"record-{first:012d}.jsonl" for first in (1, 4, 7)]
-        assert all(path.stat().st_size <= 110 for path in directory.iterdir())
+        assert all(path.stat().st_size <= 330 for path in directory.iterdir())
         with open_record(directory) as record:
             assert record.sequence == 7
             assert numbers(record) == [1, 2, 3, 4, 5, 6, 7]
@@ -291,9 +366,11 @@ class TestCrash:
         with (directory / FIRST).open("ab") as file:
             file.write(torn)
         with open_record(directory) as record:
-            assert list(record.read(2, 10)) == [
-                {"action": "record.cut", "bytes": len(torn), "file": FIRST, "at": AT, "seq": 3}
-            ]
+            [cut] = record.read(2, 10)
+            assert cut.pop("prev") == digest_of((directory / FIRST).read_bytes().splitlines()[1])
+            assert cut == {
+                "action": "record.cut", "bytes": len(torn), "file": FIRST, "at": AT, "seq": 3
+            }  # fmt: skip
             record.append({"n": 4})
             assert record.sequence == 4
         with open_record(directory) as record:
@@ -319,8 +396,8 @@ class TestCrash:
     def test_long_files_are_counted_whole(
         self, directory: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(record_module, "RECORD_GROUP_BYTES_MAX", 150)
-        monkeypatch.setattr(record_module, "RECORD_ENTRY_BYTES_MAX", 150)
+        monkeypatch.setattr(record_module, "RECORD_GROUP_BYTES_MAX", 190)
+        monkeypatch.setattr(record_module, "RECORD_ENTRY_BYTES_MAX", 190)
         fill(directory, 30)
         with (directory / FIRST).open("ab") as file:
             file.write(b"torn")
@@ -401,9 +478,9 @@ class TestGroups:
         assert numbers(record) == [1, 2]
 
     def test_a_write_is_bounded(self, record: RecordFile, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(record_module, "RECORD_GROUP_BYTES_MAX", 110)
+        monkeypatch.setattr(record_module, "RECORD_GROUP_BYTES_MAX", 330)
         works = [append(record, number) for number in range(7)]
-        # Three lines of 35 bytes fit into one write.
+        # Three lines of 109 bytes fit into one write.
         assert behind_a_slow_write(record, works, monkeypatch) == 1 + 3
         assert sorted(numbers(record)) == [*range(7), 99]
 

@@ -1,0 +1,45 @@
+"""``borough audit``: the record, verified by a program of its own."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from borough.home import Home
+from borough.settings import load_settings
+
+_PROGRAM = Path(__file__).parents[1] / "audit_verify.py"
+
+
+@click.group()
+def audit() -> None:
+    """Verify the record."""
+
+
+@audit.command()
+@click.option("--from", "directory", type=click.Path(path_type=Path), help="Another record.")
+@click.option(
+    "--checkpoints",
+    type=click.Path(path_type=Path, exists=True),
+    multiple=True,
+    help="Further checkpoints, such as those kept on another machine.",
+)
+@click.option("--registry", type=click.Path(path_type=Path, exists=True), help="registry.sqlite")
+@click.option("--key", type=click.Path(path_type=Path, exists=True), help="Public key, PEM.")
+def verify(
+    directory: Path | None, checkpoints: tuple[Path, ...], registry: Path | None, key: Path | None
+) -> None:
+    """Verify the record offline; exit code 1 and the first bad record on the last line.
+
+    The program that does it imports nothing of Borough and takes no lock.
+    """
+    words = [str(directory or Home(load_settings().home).audit)]
+    for path in checkpoints:
+        words += ["--checkpoints", str(path)]
+    for option, path in (("--registry", registry), ("--key", key)):
+        words += [option, str(path)] if path else []
+    # In the place of this process, isolated from its folder and environment.
+    os.execv(sys.executable, [sys.executable, "-I", str(_PROGRAM), *words])  # noqa: S606
