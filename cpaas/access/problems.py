@@ -23,8 +23,11 @@ from ciaas.ports import (
     KeyReused,
     Missing,
     RegistryError,
+    TooSlow,
 )
+from cpaas.composition.nodes.contract import Fault
 from cpaas.limits import PROBLEM_DETAIL_CHARS_MAX, PROBLEM_FAULTS_MAX
+from cpaas.processing.errors import BadQuery, Crowded, Invisible, NotAllowed, TooMuch
 from security.aaa.errors import (
     NotAuthenticated,
     RuleBroken,
@@ -48,6 +51,12 @@ _ANSWERS: dict[type[Exception], tuple[HTTPStatus, dict[str, str] | None]] = {
     DiskFull: (HTTPStatus.INSUFFICIENT_STORAGE, None),
     Interrupted: (HTTPStatus.SERVICE_UNAVAILABLE, _SOON),
     AnswerTooLarge: (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, None),
+    TooSlow: (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, None),
+    BadQuery: (HTTPStatus.UNPROCESSABLE_ENTITY, None),
+    TooMuch: (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, None),
+    Crowded: (HTTPStatus.SERVICE_UNAVAILABLE, _SOON),
+    Invisible: (HTTPStatus.NOT_FOUND, None),
+    NotAllowed: (HTTPStatus.FORBIDDEN, None),
     HistoryError: (HTTPStatus.UNPROCESSABLE_ENTITY, None),
     Busy: (HTTPStatus.SERVICE_UNAVAILABLE, _SOON),
     NotAuthenticated: (HTTPStatus.UNAUTHORIZED, _CHALLENGE),
@@ -122,6 +131,12 @@ def install(app: FastAPI) -> None:
     async def of_throttled(request: Request, error: Throttled) -> Response:
         headers = {"Retry-After": str(error.retry_after_s)}
         return answer(HTTPStatus.TOO_MANY_REQUESTS, str(error), headers)
+
+    @app.exception_handler(Fault)
+    async def of_fault(request: Request, error: Fault) -> Response:
+        place = {"node": error.node, "param": error.param}
+        named = {key: name for key, name in place.items() if name}
+        return answer(HTTPStatus.UNPROCESSABLE_ENTITY, str(error), **named)
 
     @app.exception_handler(HTTPException)
     async def of_http(request: Request, error: HTTPException) -> Response:

@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from ciaas.limits import ALARM_TEXT_CHARS_MAX
 from cpaas.composition.nodes.act.changes import Changes
 from cpaas.composition.nodes.contract import (
     IN,
@@ -19,13 +20,12 @@ from cpaas.composition.nodes.contract import (
     Setting,
     Stream,
 )
-from cpaas.limits import MASHUP_TEXT_CHARS_MAX
 
 
 class AlarmParams(Params):
     """What people are told."""
 
-    text: Annotated[str, Field(min_length=1, max_length=MASHUP_TEXT_CHARS_MAX)]
+    text: Annotated[str, Field(min_length=1, max_length=ALARM_TEXT_CHARS_MAX)]
     severity: Literal["critical", "major", "minor", "warning"] = "warning"
 
 
