@@ -6,6 +6,7 @@ from borough.roles.attendance import READ_FRESH_MS
 from borough.roles.rights_feed import RightsFeed
 from ciaas.computing.admission.ports import Refusal, RefusalKind
 from ciaas.kernel.catalogue import Catalogue
+from ciaas.management.directory.changes import ChangeFeed
 from ciaas.management.directory.desk import DirectoryDesk
 from ciaas.management.directory.directory import Directory
 from ciaas.management.directory.doorstep import Doorstep
@@ -40,7 +41,8 @@ class Finding:
         )
         self.board = SightingBoard(resources.connections, clock.now_ms)
         self._doorstep = Doorstep()
-        self.desk = DirectoryDesk(self.directory, self.board, self._doorstep)
+        changes = ChangeFeed(registry.journal, catalogue, self.directory, rights.rights)
+        self.desk = DirectoryDesk(self.directory, self.board, self._doorstep, changes)
 
     def warm_up(self) -> None:
         """Fill the index; takes seconds where there are a million points, so in another thread."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ciaas.management.directory.changes import ChangeFeed
 from ciaas.management.directory.directory import Directory
 from ciaas.management.directory.doorstep import Doorstep
 from ciaas.sensorisation.sighting import Discovered
@@ -18,3 +19,4 @@ class DirectoryDesk:
     """Devices that adapters saw and nobody enrolled."""
     doorstep: Doorstep
     """Devices that the broker refused."""
+    changes: ChangeFeed

@@ -161,6 +161,14 @@ class Directory:
             listed = [self.index.endpoint_list[code] for code in codes.tolist()]
         return FoundEndpoints(codes, [one for one in listed if one is not None], browsed[hits])
 
+    def classes(self, user: int) -> frozenset[str]:
+        """Return the classes of all points that the user may read."""
+        with self.index.lock:
+            rows = self.points(Filter(), user).points
+            codes = np.unique(self.index.points.classes[rows]).tolist()
+            names = [self.index.classes.values[code] for code in codes]
+        return frozenset(name for name in names if name is not None)
+
     # -- private pieces, with the index's lock held
 
     def _points(

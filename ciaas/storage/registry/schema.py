@@ -54,6 +54,8 @@ class EndpointColumns(TypedColumns):
     created_at: Column[int] = Column(BigInteger)
     deleted_at: Column[int | None] = Column(BigInteger)
     version: Column[int] = Column(index=True)
+    born: Column[int] = Column(server_default="0")
+    """Version of its creation; 0 for those older than this column."""
 
 
 class PointColumns(TypedColumns):
@@ -67,6 +69,8 @@ class PointColumns(TypedColumns):
     conforms: Column[str | None]
     removed: Column[bool]
     version: Column[int] = Column(index=True)
+    born: Column[int] = Column(server_default="0")
+    """As that of an endpoint."""
 
 
 class OverlayColumns(TypedColumns):

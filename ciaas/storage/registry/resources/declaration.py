@@ -98,7 +98,7 @@ class Declaration:
         mark = {"removed": False, "version": stamp, "endpoint": self.number}
         by_id = point.update().where(point.c.id == sa.bindparam("number"))
         if added:
-            execute(point.insert(), [mark | _columns(new) for new in added])
+            execute(point.insert(), [mark | {"born": stamp} | _columns(new) for new in added])
         if altered:
             execute(by_id, [mark | _columns(new) | {"number": number} for number, new in altered])
         if removed:

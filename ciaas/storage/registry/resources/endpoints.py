@@ -75,6 +75,7 @@ class Endpoints:
                     banned=False,
                     created_at=now,
                     version=change.stamp(),
+                    born=change.stamp(),
                 )
             )
             return present(change.connection, new)
