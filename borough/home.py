@@ -58,6 +58,11 @@ class Home:
         return self.path / "record.reserve"
 
     @property
+    def objects(self) -> Path:
+        """Directory of the contents of objects."""
+        return self.path / "objects"
+
+    @property
     def authority(self) -> Path:
         """Directory of the certificate authority."""
         return self.path / "authority"

@@ -73,12 +73,17 @@ class Settings(BaseSettings):
     internal_max_bytes: int = Field(default=1_000_000_000, gt=10_000_000)
     """Adapters feel back-pressure when so much waits for core."""
     broker_store_bytes: int = Field(default=20_000_000_000, gt=100_000_000)
+    objects_project_bytes: int = Field(default=10_000_000_000, gt=0)
+    """Room of each project for objects."""
     certificate_names: tuple[str, ...] = ()
     """Further names and addresses that devices use for this machine."""
     outgoing_allow: Annotated[tuple[str, ...], AfterValidator(_reachable)] = ()
     """Private networks and hosts that webhooks and web adapters may reach."""
     project: str = "city"
     """Name of the project that set-up creates."""
+    observe_each_s: float = Field(default=10.0, ge=0)
+    """How often host, stores and queues are measured as points of the project ``platform``; 0 for
+    never."""
     console_build: bool = True
     """Build the web console in the background when its sources have changed."""
 

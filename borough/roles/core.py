@@ -236,6 +236,8 @@ class Core:
                 self._rights.rights,
                 self._directory,
                 self._clock,
+                self._home.objects,
+                self._settings.objects_project_bytes,
             ),
             pages=PageFolder(CONSOLE.work),
             commands=self._commands.downlink,

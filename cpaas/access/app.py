@@ -17,10 +17,10 @@ from cpaas.access.routes import health
 from cpaas.access.routes.assurance import dependability, metrics
 from cpaas.access.routes.commands import commands, setting
 from cpaas.access.routes.composition import mashups, publishing, templates
-from cpaas.access.routes.directory import changes, search
+from cpaas.access.routes.directory import search
 from cpaas.access.routes.events import alarms, live
 from cpaas.access.routes.people import browser, grants, groups, projects, rights, session, users
-from cpaas.access.routes.processing import query
+from cpaas.access.routes.processing import objects, query
 from cpaas.access.routes.resources import connections, endpoints, journal, metadata, provisioning
 from cpaas.access.routes.samples import data, history, observations, quarantine
 
@@ -47,7 +47,7 @@ def create_app(city: City) -> FastAPI:
     app.add_middleware(PageDoor, pages=city.pages)
     for routes in (
         health, session, browser, users, projects, groups, grants, rights, endpoints, journal, provisioning,
-        metadata, connections, data, history, observations, quarantine, query, dependability,
+        metadata, connections, data, history, observations, quarantine, query, objects, dependability,
         live, alarms, search, setting, commands, templates, mashups, publishing,
     ):  # fmt: skip
         app.include_router(routes.router, prefix=PREFIX)

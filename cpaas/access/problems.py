@@ -25,9 +25,10 @@ from ciaas.ports import (
     RegistryError,
     TooSlow,
 )
+from ciaas.storage.objects import NoRoom, PreconditionFailed, QuotaExceeded, TooLarge
 from cpaas.composition.nodes.contract import Fault
 from cpaas.limits import PROBLEM_DETAIL_CHARS_MAX, PROBLEM_FAULTS_MAX
-from cpaas.processing.errors import BadQuery, Crowded, Invisible, NotAllowed, TooMuch
+from cpaas.processing.errors import BadName, BadQuery, Crowded, Invisible, NotAllowed, TooMuch
 from security.aaa.errors import (
     NotAuthenticated,
     RuleBroken,
@@ -57,6 +58,11 @@ _ANSWERS: dict[type[Exception], tuple[HTTPStatus, dict[str, str] | None]] = {
     Crowded: (HTTPStatus.SERVICE_UNAVAILABLE, _SOON),
     Invisible: (HTTPStatus.NOT_FOUND, None),
     NotAllowed: (HTTPStatus.FORBIDDEN, None),
+    BadName: (HTTPStatus.BAD_REQUEST, None),
+    PreconditionFailed: (HTTPStatus.PRECONDITION_FAILED, None),
+    QuotaExceeded: (HTTPStatus.INSUFFICIENT_STORAGE, None),
+    NoRoom: (HTTPStatus.INSUFFICIENT_STORAGE, None),
+    TooLarge: (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, None),
     HistoryError: (HTTPStatus.UNPROCESSABLE_ENTITY, None),
     Busy: (HTTPStatus.SERVICE_UNAVAILABLE, _SOON),
     NotAuthenticated: (HTTPStatus.UNAUTHORIZED, _CHALLENGE),

@@ -50,6 +50,7 @@ SECRET = "bor_" + "a" * 43
 API = "/api/v1"
 NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 """Never used: otherwise each client reads the authorities of the whole world first."""
+OBJECTS_QUOTA = 1_000_000
 USER_SCOPES = frozenset(Scope) - {Scope.ADMIN}
 
 
@@ -278,8 +279,9 @@ def open_house(folder: Path, ground: Path, authority: Authority) -> Iterator[Hou
         future_ms=300_000,
         refresh_rights=rights.refresh,
         processing=build_processing(
-            registry, catalogue, history, rights.rights, finding.directory, clock
-        ),
+            registry, catalogue, history, rights.rights, finding.directory, clock,
+            folder / "objects", OBJECTS_QUOTA,
+        ),  # fmt: skip
         pages=PageFolder(folder / "pages"),
         commands=downlink,
         events=events.desk,

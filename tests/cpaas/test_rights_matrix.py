@@ -96,9 +96,17 @@ MATRIX: dict[tuple[str, str], Row] = {
     ("POST", "/query"): Row(
         FOREIGN, "/query", {"select": {"addresses": ["P"]}, "interval": {"last": "1d"}}
     ),
+    ("GET", "/objects/{project}"): Row(FOREIGN, "/objects/T"),
+    ("PUT", "/objects/{project}/{key:path}"): Row(FOREIGN, "/objects/T/a/report.csv", "x"),
+    ("GET", "/objects/{project}/{key:path}"): Row(FOREIGN, "/objects/T/a/report.csv"),
+    ("HEAD", "/objects/{project}/{key:path}"): Row(FOREIGN, "/objects/T/a/report.csv"),
+    ("DELETE", "/objects/{project}/{key:path}"): Row(FOREIGN, "/objects/T/a/report.csv"),
     ("POST", "/observations"): Row(
         NAMELESS, "/observations", {"observations": [{"address": "P", "value": 1.0}]}
     ),
+    ("GET", "/alarms"): Row(LIST, "/alarms"),
+    ("GET", "/alarms/{id}"): Row(FOREIGN, "/alarms/A"),
+    ("POST", "/alarms/{id}/acknowledge"): Row(FOREIGN, "/alarms/A/acknowledge", {"comment": "a"}),
     ("GET", "/live"): Row(NAMELESS, "/live?after=no-id"),
     ("GET", "/changes"): Row(NOTHING_FOUND, "/changes"),
     ("GET", "/search"): Row(NOTHING_FOUND, "/search?address=U"),

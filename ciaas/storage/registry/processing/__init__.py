@@ -1,0 +1,1 @@
+"""Keys of objects; scheduled jobs and their runs."""

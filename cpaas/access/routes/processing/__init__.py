@@ -1,0 +1,1 @@
+"""Structured queries, objects, jobs."""

@@ -1,0 +1,1 @@
+"""City Data Processing: structured queries over many points, objects, scheduled jobs."""

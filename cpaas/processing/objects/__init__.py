@@ -1,0 +1,1 @@
+"""Objects of projects: keys, contents, room."""
