@@ -12,6 +12,14 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from ciaas.interoperability.alarm import check_alarm
+from ciaas.interoperability.setting import (
+    check_dwell,
+    check_interlock,
+    check_tolerance,
+    check_truth,
+    check_verify,
+)
 from ciaas.interoperability.units import IDENTITY, Conversion, UnitError, check_unit, conversion
 from ciaas.limits import (
     OVERLAY_BYTES_MAX,
@@ -224,6 +232,12 @@ _CHECKS: dict[str, Callable[[object], object]] = {
     "owner": _text,
     "origin": _one_of("measured", "replayed", "simulated"),
     "retention": _text,
+    "interlock": check_interlock,
+    "min_dwell_s": check_dwell,
+    "verify_within_s": check_verify,
+    "tolerance": check_tolerance,
+    "idempotent": check_truth,
+    "alarm": check_alarm,
 }
 
 KNOWN_KEYS = frozenset(_CHECKS)

@@ -13,14 +13,12 @@ from typing import Any, Protocol
 import numpy as np
 
 from ciaas.interoperability.formula import Formula, FormulaError
+from ciaas.interoperability.setting import WANTED
 from ciaas.kernel.address import EndpointId, PointAddress
 from ciaas.kernel.catalogue import Catalogue
 from ciaas.kernel.model import Value
 from ciaas.kernel.sample import Frame, Uint32s, Verdict
 from ciaas.limits import INTERLOCK_AGE_S
-
-WANTED = "value"
-"""Stands for the value that is wanted itself, as a number."""
 
 
 class Readings(Protocol):

@@ -5,9 +5,6 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-import msgspec
-import numpy as np
-
 from ciaas.kernel.address import PointAddress
 from ciaas.kernel.downlink.wanted import Unfit, read_text, typed
 from ciaas.kernel.model import Constraint, Value
@@ -53,15 +50,20 @@ def read_value(order: Order, point: Point) -> tuple[Value, str | None]:
             raise NotWritable("null cannot be set; write a value of the point's type")
         return typed(value, point.type), None
     except Unfit as error:
-        try:
-            msgspec.json.encode(value)
-        except (OverflowError, UnicodeEncodeError):
-            raise NotWritable(str(error)) from error
-        if isinstance(value, str) and len(value) > COMMAND_TEXT_CHARS_MAX:
-            raise NotWritable(str(error)) from error
-        if isinstance(value, float) and not np.isfinite(value):
+        if not _recordable(value):
             raise NotWritable(str(error)) from error
         return value, str(error)
+
+
+def _recordable(value: Value) -> bool:
+    """Tell whether a refused value can be shown with its refusal."""
+    match value:
+        case str():
+            sound = not any("\ud800" <= char <= "\udfff" for char in value)
+            return sound and len(value) <= COMMAND_TEXT_CHARS_MAX
+        case int() | float():
+            return -(2**63) <= value < 2**64
+    return value is not None
 
 
 def ttl_s(order: Order, point: Point) -> float:
