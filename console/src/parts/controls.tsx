@@ -15,10 +15,10 @@ export function Button({ look = "plain", ...rest }: Omit<ButtonProps, "className
   return <AriaButton {...rest} className={styles.button + extra} />;
 }
 
-type FieldProps = Omit<TextFieldProps, "className" | "children"> & { label: string; hint?: ReactNode; placeholder?: string };
+type FieldProps = Omit<TextFieldProps, "className" | "children"> & { label: string; hint?: ReactNode; fault?: string | null; placeholder?: string };
 
 /** A text field with its label, a hint, and what is wrong with it. */
-export function Field({ label, hint, placeholder, ...rest }: FieldProps) {
+export function Field({ label, hint, fault, placeholder, ...rest }: FieldProps) {
   return (
     <TextField {...rest} className={styles.field!}>
       <Label>{label}</Label>
@@ -28,7 +28,7 @@ export function Field({ label, hint, placeholder, ...rest }: FieldProps) {
           {hint}
         </Text>
       )}
-      <FieldError className={styles.fault!} />
+      {fault ? <FieldError className={styles.fault!}>{fault}</FieldError> : <FieldError className={styles.fault!} />}
     </TextField>
   );
 }

@@ -37,13 +37,21 @@ export function momentText(moment: string | number | Date): string {
   return date.toDateString() === new Date().toDateString() ? CLOCK.format(date) : DAY.format(date);
 }
 
-/** Returns how long ago a moment was: "12 s", "4 min", "3 h", "9 d". */
+const DATE = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit" });
+
+/** Returns a moment with its day and year. */
+export function dayText(moment: string | number | Date): string {
+  return DATE.format(new Date(moment));
+}
+
+/** Returns how long ago a moment was: "just now", "12 s ago", "4 min ago", "3 h ago", "9 d ago". */
 export function ageText(moment: string | number, now: number): string {
   const seconds = Math.max(0, Math.round((now - new Date(moment).getTime()) / 1000));
-  if (seconds < 60) return `${seconds} s`;
-  if (seconds < 3600) return `${Math.floor(seconds / 60)} min`;
-  if (seconds < 172_800) return `${Math.floor(seconds / 3600)} h`;
-  return `${Math.floor(seconds / 86_400)} d`;
+  if (seconds < 2) return "just now";
+  if (seconds < 60) return `${seconds} s ago`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ago`;
+  if (seconds < 172_800) return `${Math.floor(seconds / 3600)} h ago`;
+  return `${Math.floor(seconds / 86_400)} d ago`;
 }
 
 /** Returns a technical name as words: `persons_inPerHour` → "Persons in per hour". */

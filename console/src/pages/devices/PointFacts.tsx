@@ -1,4 +1,4 @@
-import { unitText, words } from "../../parts/format";
+import { dayText, unitText, words } from "../../parts/format";
 import { Panel } from "../../parts/Panel";
 import type { PointOf } from "./points";
 import styles from "./devices.module.css";
@@ -38,7 +38,7 @@ export function PointFacts({ point, facts }: { point: PointOf; facts: Record<str
 function Fact({ name, value }: { name: string; value: unknown }) {
   return (
     <>
-      <dt>{words(name)}</dt>
+      <dt>{words(name.replace(/_s$/, ""))}</dt>
       <dd>{factText(name, value)}</dd>
     </>
   );
@@ -46,12 +46,14 @@ function Fact({ name, value }: { name: string; value: unknown }) {
 
 /** Returns a value of an overlay as a reader would write it. */
 function factText(name: string, value: unknown): string {
+  if (typeof value === "string" && /^\d{4}-\d\d-\d\dT/.test(value)) return dayText(value);
+  if (name.endsWith("_s") && typeof value === "number") return `${value.toLocaleString("en")} seconds`;
   if (name === "unit" || name === "source_unit") return unitText(value) || "a plain number";
   if (Array.isArray(value) && name === "range") return `${value[0] ?? "−∞"} to ${value[1] ?? "∞"}`;
   if (Array.isArray(value)) return value.map(String).join(", ");
   if (value !== null && typeof value === "object") {
     return Object.entries(value)
-      .map(([key, inner]) => `${key} ${typeof inner === "object" ? JSON.stringify(inner) : String(inner)}`)
+      .map(([key, inner]) => `${words(key).toLowerCase()} ${factText(key, inner)}`)
       .join(", ");
   }
   return String(value);

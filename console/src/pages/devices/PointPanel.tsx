@@ -10,6 +10,7 @@ import { Bones, Empty, Panel } from "../../parts/Panel";
 import { Segments } from "../../parts/Segments";
 import { columns, extent, type Row } from "../../parts/series";
 import { Verdict } from "../../parts/Verdict";
+import { CommandForm } from "./CommandForm";
 import { PointFacts } from "./PointFacts";
 import { nameOf, type PointOf } from "./points";
 import styles from "./devices.module.css";
@@ -41,9 +42,16 @@ export function PointPanel({ point }: { point: PointOf }) {
         <Now point={point} unit={unit} precision={facts["precision"]} />
         <Course point={point} unit={unit} />
       </Panel>
+      {settable(point) && <CommandForm point={point} unit={unit} range={facts["range"]} />}
       <PointFacts point={point} facts={facts} />
     </div>
   );
+}
+
+/** Tells whether the point can be set, and by who is signed in. */
+function settable(point: PointOf): boolean {
+  const may = ["WRITE", "CONFIGURE", "GRANT", "OWN"].includes(point.found?.permission ?? "");
+  return may && (point.constraint === "SetPoint" || point.constraint === "Parameter");
 }
 
 function Now({ point, unit, precision }: { point: PointOf; unit: string; precision: unknown }) {
@@ -58,7 +66,7 @@ function Now({ point, unit, precision }: { point: PointOf; unit: string; precisi
       <Verdict verdict={shown.verdict} reason={shown.reason} />
       {shown.observed_at && (
         <span className="small soft numbers">
-          measured {ageText(shown.observed_at, now)} ago
+          measured {ageText(shown.observed_at, now)}
         </span>
       )}
     </p>

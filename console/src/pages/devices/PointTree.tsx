@@ -52,7 +52,7 @@ function Line({ point }: { point: PointOf }) {
         {point.constraint !== "Measure" && <span>· {words(point.constraint)}</span>}
         {verdict && verdict !== "good" && <span>· {verdict}</span>}
       </span>
-      <span className={styles.age}>{observed ? `${ageText(observed, now)} ago` : "no value yet"}</span>
+      <span className={styles.age}>{observed ? ageText(observed, now) : "no value yet"}</span>
     </>
   );
 }

@@ -17,7 +17,7 @@ export function Hit({ hit, children }: { hit: PointHit; children?: ReactNode }) 
           {valueText(hit.value)} <small>{unitText(hit.unit)}</small>
         </span>
         <span className={styles.sub}>{children ?? words(hit.quantity ?? levels.at(-1)!)}</span>
-        <span className={styles.age}>{hit.observed_at ? `${ageText(hit.observed_at, now)} ago` : ""}</span>
+        <span className={styles.age}>{hit.observed_at ? ageText(hit.observed_at, now) : ""}</span>
       </Link>
     </li>
   );
