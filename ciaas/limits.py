@@ -113,6 +113,8 @@ LIVE_CHUNK_BYTES = 400_000
 """Well below the broker's max_payload: an oversized message would cost the connection."""
 LIVE_COMMITS_WAITING = 256
 """Commits kept in memory for the live stream; older ones are read back from history."""
+FOLLOW_CHUNKS = 64
+"""Messages of the live stream taken at a time, each of LIVE_CHUNK_BYTES at most."""
 BROKER_PAYLOAD_BYTES_MAX = 1_048_576
 """Of one message, MQTT's own bytes included; a longer one costs the sender its connection."""
 BROKER_CONNECTIONS_MAX = 65_536
@@ -295,6 +297,12 @@ SIGHTINGS_KEPT_S = 86_400.0
 """After this a device that was not seen again is no longer listed."""
 READINGS_WAITING_MAX = 1_000
 """Of one device that tells by itself; beyond it the oldest are dropped and counted."""
+WEB_BODY_BYTES_MAX = 8_388_608
+"""Of a document that is polled, packed or unpacked."""
+WEB_PARSE_INLINE_BYTES = 65_536
+"""A longer document is parsed by a thread, so that no other device waits for it."""
+WEB_TTL_S_MAX = 3_600.0
+"""How long a feed may say that it does not change."""
 MESSAGES_HELD_MAX = 10_000
 """That a broker kept for us, before our devices are subscribed; the rest comes with the next
 connection."""

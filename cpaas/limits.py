@@ -46,6 +46,13 @@ MASHUP_WINDOW_S_MAX = 86_400
 MASHUP_LATENESS_S_MAX = 3_600
 MASHUP_WAITING_ROWS_MAX = 200_000
 """Rows that wait for their time to be complete; further ones are dropped and counted."""
+MASHUP_BACKLOG_ROWS_MAX = 200_000
+"""Samples remembered for a mashup that was published a moment ago."""
+MASHUP_OUTPUT_ROWS_MAX = 5_000
+"""Samples of one message to core."""
+MASHUP_SENDINGS_MAX = 10_000
+"""Commands and webhooks that wait to be sent; further ones are dropped and named in the status."""
+MASHUP_SENDINGS_AT_ONCE = 16
 LOCAL_QUARTERS_CACHED = 4_096
 """Quarters of an hour of which a time zone's offset is remembered."""
 DRY_RUN_DAYS_MAX = 31

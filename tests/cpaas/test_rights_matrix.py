@@ -12,6 +12,8 @@ import httpx
 import pytest
 from fastapi.routing import iter_route_contexts
 
+from ciaas.kernel.address import PointAddress
+from ciaas.management.alarms.ports import Alarm, Harvest, State
 from cpaas.access.app import create_app
 from security.aaa.tokens import Scope
 from tests.cpaas.conftest import API, USER_SCOPES, House
@@ -104,7 +106,7 @@ MATRIX: dict[tuple[str, str], Row] = {
     ("POST", "/observations"): Row(
         NAMELESS, "/observations", {"observations": [{"address": "P", "value": 1.0}]}
     ),
-    ("GET", "/alarms"): Row(LIST, "/alarms"),
+    ("GET", "/alarms"): Row(NAMELESS, "/alarms"),
     ("GET", "/alarms/{id}"): Row(FOREIGN, "/alarms/A"),
     ("POST", "/alarms/{id}/acknowledge"): Row(FOREIGN, "/alarms/A/acknowledge", {"comment": "a"}),
     ("GET", "/live"): Row(NAMELESS, "/live?after=no-id"),
@@ -129,9 +131,10 @@ class Others(NamedTuple):
     connection: str = "waterworks"
     project: str = "water"
     group: str = "waterworkers"
+    alarm: str = "a1a12000-0000-4000-8000-00000000beef"
 
     def fill(self, text: str) -> str:
-        for letter, name in zip("UPCTG", self, strict=True):
+        for letter, name in zip("UPCTGA", self, strict=True):
             text = text.replace(f"/{letter}", f"/{name}").replace(f"={letter}", f"={name}")
             text = text.replace(f":{letter}", f":{name}")
         return text
@@ -155,6 +158,7 @@ NOWHERE = Others(
     "nowhere",
     "nowhere",
     "nowhere",
+    "00000000-0000-4000-8000-00000000dead",
 )
 DOCUMENT = {
     "adapter": "modbus",
@@ -181,7 +185,16 @@ def others(shared_house: House) -> Others:
     assert house.client().put("/grants", json=body).status_code == 204
     project = next(p for p in house.registry.resources.projects() if p.name == "water")
     house.registry.resources.put_connection("waterworks", project.id, "modbus", {"x": 1}, True)
-    return Others(uuid, point)
+    found = Others(uuid, point)
+    raise_alarm(house, found)
+    return found
+
+
+def raise_alarm(house: House, whose: Others) -> None:
+    known = house.city.catalogue.by_address(PointAddress(whose.point))
+    assert known is not None
+    alarm = Alarm(whose.alarm, known.id, "minor", "dry", State.RAISED, 0.0, 0, 1, 1, 0)
+    house.registry.alarms.store(Harvest(house.history.last_commit(), {}, {alarm.id: alarm}))
 
 
 @pytest.fixture(scope="module")
@@ -276,6 +289,13 @@ def test_a_sample_for_another_tenant_is_refused_as_for_nobody(
     theirs, nobodys = (ask(stranger, "POST", row, whose) for whose in (others, NOWHERE))
     assert theirs.status_code == nobodys.status_code == 422
     assert theirs.content == nobodys.content
+
+
+def test_the_alarms_of_others_are_not_listed(
+    shared_house: House, stranger: httpx.Client, others: Others
+) -> None:
+    assert stranger.get("/alarms").json() == {"alarms": [], "before": None}
+    assert len(shared_house.client().get("/alarms").json()["alarms"]) == 1
 
 
 def test_the_quarantine_of_others_is_not_listed(stranger: httpx.Client, others: Others) -> None:

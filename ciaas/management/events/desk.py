@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ciaas.management.alarms.watch import AlarmWatch
 from ciaas.management.events.feed import LiveFeeds
 from ciaas.management.events.selection import Directory
 
 
 @dataclass(frozen=True, slots=True)
 class EventDesk:
-    """Live feeds, and how their filters find points."""
+    """Live feeds, how their filters find points, and alarms."""
 
     feeds: LiveFeeds
     directory: Directory
+    alarms: AlarmWatch

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable
 from typing import NamedTuple
@@ -99,18 +100,30 @@ class LiveFeeds:
         return Start(max(asked, oldest), asked < oldest)
 
 
-def event_id(number: int) -> str:
-    """Return the id of what a commit brought: ``shard:commit``."""
-    return f"{SHARD}:{number}"
+class Place(NamedTuple):
+    """What an event id says: how far its reader has come."""
+
+    commit: int
+    step: int | None = None
+    """Of alarms; None when the feed has none."""
+
+    def __str__(self) -> str:
+        """Return the id: ``shard:commit``, and the number of the step where there is one."""
+        return f"{SHARD}:{self.commit}" + ("" if self.step is None else f":{self.step}")
+
+    @staticmethod
+    def parse(text: str) -> Place:
+        """Read an id.
+
+        Raises:
+            ValueError: it is none of ours.
+        """
+        match = _ID.fullmatch(text)
+        if match is None:
+            raise ValueError(
+                f"{text!r:.40} is no event id; send the last one you got, such as {SHARD}:1234"
+            )
+        return Place(int(match[1]), None if match[2] is None else int(match[2]))
 
 
-def read_event_id(text: str) -> int:
-    """Return the commit of an id.
-
-    Raises:
-        ValueError: it is none of ours.
-    """
-    shard, _, number = text.partition(":")
-    if shard != str(SHARD) or not number.isascii() or not number.isdigit() or len(number) > 18:
-        raise ValueError(f"{text!r:.40} is no event id; send the last one you got, such as 0:1234")
-    return int(number)
+_ID = re.compile(rf"{SHARD}:([0-9]{{1,18}})(?::([0-9]{{1,18}}))?")

@@ -143,6 +143,11 @@ class Hub:
                 self._sleepers.pop(woken, None)
             woken.cancel()
 
+    def nudge(self) -> None:
+        """Wake everybody for something else than a commit: a step of an alarm."""
+        with self._turn:
+            self._wake()
+
     def close(self) -> None:
         """Let every follower know that no more will come."""
         with self._turn:

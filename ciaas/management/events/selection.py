@@ -69,6 +69,11 @@ class Selection:
         if self.due:
             await asyncio.to_thread(self.renew)
 
+    def has(self, point: int) -> bool:
+        """Tell whether the reader gets what is told of a point."""
+        place = int(np.searchsorted(self.points, point))
+        return place < len(self.points) and int(self.points[place]) == point
+
     def rows(self, frame: Frame) -> NDArray[np.intp]:
         """Return the numbers of the rows that the reader gets."""
         points = self.points

@@ -1,4 +1,4 @@
-"""A live feed as its reader sees it: samples in the order of commits, and why it ends."""
+"""A live feed as its reader sees it: samples and alarms in their order, and why it ends."""
 
 from __future__ import annotations
 
@@ -9,16 +9,41 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 import msgspec
 
 from ciaas.limits import FEED_EVENT_ROWS_MAX
-from ciaas.management.events.feed import LiveFeeds, Start, event_id
+from ciaas.management.alarms.document import step_document
+from ciaas.management.alarms.steps import Steps
+from ciaas.management.events.feed import LiveFeeds, Place, Start
 from ciaas.management.events.follower import Follower
 from ciaas.management.events.hub import Recent
 from ciaas.management.events.selection import Selection
-from ciaas.ports import HistoryError
+from ciaas.ports import HistoryError, RegistryError
 from cpaas.access.answers.event_stream import array, event, position
 from cpaas.limits import LIVE_LOOK_S, LIVE_LOOP_ROWS_MAX
 from security.aaa.errors import NotAuthenticated
 
 _RETRY = b"retry: 2000\n\n"
+
+
+class AlarmTail:
+    """The alarms of a live feed: the steps of those whose point is in its selection."""
+
+    def __init__(
+        self, steps: Steps, selection: Selection, after: int | None, address: Callable[[int], str]
+    ) -> None:
+        self._steps, self._selection, self._address = steps, selection, address
+        newest = steps.newest
+        self.after = newest if after is None else min(after, newest)
+        """Number of the last step that was taken."""
+
+    async def take(self) -> Sequence[tuple[int, bytes]]:
+        """Return the next steps for this reader, each with its number."""
+        steps = await self._steps.after(self.after)
+        found = []
+        for step in steps:
+            self.after = step.number
+            if self._selection.has(step.alarm.point):
+                document = step_document(step, self._address(step.alarm.point))
+                found.append((step.number, msgspec.json.encode(document)))
+        return found
 
 
 class LiveStream:
@@ -30,6 +55,8 @@ class LiveStream:
         start: Where it begins.
         every_s: Least time between two events with samples; 0 sends each commit at once.
         prove: Raises NotAuthenticated as soon as the reader's token counts no more.
+        samples: False for a feed of alarms alone.
+        alarms: None for a feed without alarms.
     """
 
     def __init__(
@@ -37,11 +64,15 @@ class LiveStream:
         feeds: LiveFeeds,
         selection: Selection,
         start: Start,
+        *,
         every_s: float,
         prove: Callable[[], object],
+        samples: bool = True,
+        alarms: AlarmTail | None = None,
     ) -> None:
         self._feeds, self._selection, self._start = feeds, selection, start
         self._every_s, self._prove = every_s, prove
+        self._samples, self._alarms = samples, alarms
         self._follower = Follower(feeds.hub, start.after)
         self._wrote = time.monotonic()
 
@@ -51,29 +82,32 @@ class LiveStream:
         while (ending := self._ending()) is None:
             commits = await self._take()
             await self._selection.keep_current()
-            if block := await self._written(commits):
+            block = await self._written(commits) + await self._told()
+            if block:
                 self._wrote = time.monotonic()
                 yield block
                 await self._rest()
             elif time.monotonic() - self._wrote >= self._feeds.alive_s:
                 self._wrote = time.monotonic()
-                yield position(event_id(self._follower.after))
+                yield position(self._here())
         reason, detail = ending
         self._feeds.dropped[reason] += 1
         yield event("end", msgspec.json.encode({"reason": reason, "detail": detail}))
 
+    def _here(self) -> str:
+        return str(Place(self._follower.after, self._alarms and self._alarms.after))
+
     def _greeting(self) -> bytes:
         """Return the first block: the position, and that commits are missing where they are."""
-        here = event_id(self._start.after)
         if not self._start.gap:
-            return position(here)
+            return position(self._here())
         missing = {
             "reason": "not-kept",
             "detail": "what was asked for is no longer kept for the live feed; ask /history for "
             "what lies before",
-            "from": here,
+            "from": self._here(),
         }
-        return event("gap", msgspec.json.encode(missing), here)
+        return event("gap", msgspec.json.encode(missing), self._here())
 
     def _ending(self) -> tuple[str, str] | None:
         """Return why the feed ends now, None while it goes on."""
@@ -97,7 +131,20 @@ class LiveStream:
             await asyncio.sleep(LIVE_LOOK_S)
             return ()
 
+    async def _told(self) -> bytes:
+        """Return the events of alarms, empty when there are none for this reader."""
+        if self._alarms is None:
+            return b""
+        try:
+            steps = await self._alarms.take()
+        except RegistryError:  # as above
+            return b""
+        at = self._follower.after
+        return b"".join(event("alarm", data, str(Place(at, number))) for number, data in steps)
+
     async def _written(self, commits: Sequence[Recent]) -> bytes:
+        if not self._samples:
+            return b""
         if sum(len(commit.frame) for commit in commits) <= LIVE_LOOP_ROWS_MAX:
             return self._block(commits)
         return await asyncio.to_thread(self._block, commits)
@@ -122,7 +169,7 @@ class LiveStream:
             event(
                 "samples",
                 array(lines[first : first + FEED_EVENT_ROWS_MAX]),
-                event_id(commits[-1].number) if first == last else None,
+                self._here() if first == last else None,
             )
             for first in range(0, len(lines), FEED_EVENT_ROWS_MAX)
         )

@@ -1,0 +1,1 @@
+"""Alarms with their steps, and subscriptions with where each of them stands."""
