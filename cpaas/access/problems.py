@@ -173,7 +173,7 @@ def _of_faults(error: RequestValidationError) -> Response:
     faults = [
         {
             "where": _writable(".".join(map(str, fault["loc"]))),
-            "fault": _writable(fault["msg"]),
+            "fault": _writable(fault["msg"].removeprefix("Value error, ")),
         }
         for fault in found[:PROBLEM_FAULTS_MAX]
     ]

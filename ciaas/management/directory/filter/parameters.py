@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
+from pydantic_core import PydanticCustomError
 
-from ciaas.management.directory.filter.document import Filter
+from ciaas.management.directory.filter.document import Filter, FilterError
 
 
 class FilterParameters(BaseModel):
@@ -49,7 +50,10 @@ class FilterParameters(BaseModel):
             value = getattr(self, name)
             if value not in (None, []):
                 given[FilterParameters.model_fields[name].alias or name] = value
-        self._filter = Filter.parse(given)
+        try:
+            self._filter = Filter.parse(given)
+        except FilterError as error:
+            raise PydanticCustomError("filter", "{fault}", {"fault": str(error)}) from None
         return self
 
     @property

@@ -142,14 +142,19 @@ class Index:
         return column
 
     def name_ranks(self) -> tuple[Column, Sequence[str]]:
-        """Return by code where an endpoint stands by name, and the names in order."""
+        """Return by code where an endpoint stands by name, and the names in order.
+
+        The UUID stands behind the name, so that no two are equal.
+        """
         if self._ranked[0] != self.names_version:
-            codes = np.unique(self.name_of[self.endpoints.alive])
-            names = sorted((self.names.text(code), code) for code in codes.tolist())
-            rank_of_name = np.zeros(len(self.names), np.int32)
-            rank_of_name[[code for _, code in names]] = np.arange(len(names))
-            ranks = rank_of_name[self.name_of]
-            self._ranked = (self.names_version, ranks, [name for name, _ in names])
+            alive = np.flatnonzero(self.endpoints.alive).tolist()
+            named = sorted(
+                (f"{self.names.text(name)} {self.uuids.values[code]}", code)
+                for code, name in zip(alive, self.name_of[alive].tolist(), strict=True)
+            )
+            ranks = np.zeros(len(self.endpoints), np.int32)
+            ranks[[code for _, code in named]] = np.arange(len(named))
+            self._ranked = (self.names_version, ranks, [name for name, _ in named])
         return self._ranked[1], self._ranked[2]
 
     def endpoint_levels(self, codes: NDArray[np.intp]) -> list[Levels]:
@@ -236,7 +241,7 @@ class Index:
             place=self.places.code(_place(overlay)),
             words=self.words.code(_words(overlay)),
         )
-        self.name_of[code] = self.names.code(f"{endpoint.friendly_name} {endpoint.uuid}")
+        self.name_of[code] = self.names.code(endpoint.friendly_name)
         self.metadata_of[code] = self.metadata.code(_words(endpoint.metadata))
         self.project_of[code] = endpoint.project
         self.read_by_adapter[code] = endpoint.feed is Feed.ADAPTER

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
@@ -24,6 +25,8 @@ from ciaas.management.directory.matching.condition import (
     Sampled,
 )
 
+_UUID_BEGIN = re.compile(r"[0-9a-f]{8}[0-9a-f-]{0,28}")
+"""A shorter word would be found in the UUIDs of things that it does not mean."""
 _VERDICTS = {verdict.name.lower(): int(verdict) for verdict in Verdict}
 
 
@@ -135,15 +138,22 @@ def _of_text(entry: str, index: Index, table: Table, moment: Moment) -> Mask:
     """Return the rows in which each word occurs; an empty entry holds for all."""
     found = np.ones(len(table), np.bool_)
     for word in fold(entry).split():
-        named = index.names.holding(word)[index.name_of]
-        told = np.flatnonzero(index.metadata.holding(word)[index.metadata_of])
-        named[told[moment.browsable(told)]] = True
-        here = named[table.endpoint]
-        here |= index.path_texts.holding(word)[_column(index.path_text_of)][table.path]
-        here |= index.class_texts.holding(word)[_column(index.class_text_of)][table.classes]
-        here |= index.words.holding(word)[table.words]
-        found &= here
+        found &= _with_word(word, index, table, moment)
     return found
+
+
+def _with_word(word: str, index: Index, table: Table, moment: Moment) -> Mask:
+    named = index.names.holding(word)[index.name_of]
+    if _UUID_BEGIN.fullmatch(word):
+        begun = index.uuids.where(lambda uuid: uuid.startswith(word))
+        named[: len(begun)] |= begun
+    told = np.flatnonzero(index.metadata.holding(word)[index.metadata_of])
+    named[told[moment.browsable(told)]] = True
+    here = named[table.endpoint]
+    here |= index.path_texts.holding(word)[_column(index.path_text_of)][table.path]
+    here |= index.class_texts.holding(word)[_column(index.class_text_of)][table.classes]
+    here |= index.words.holding(word)[table.words]
+    return here
 
 
 def _of_prefix(prefix: str, index: Index, table: Table) -> Mask:
