@@ -32,6 +32,9 @@ export function routes(queries: QueryClient) {
       children: [
         { index: true, lazy: () => import("./pages/overview/Overview") },
         { path: "devices", lazy: () => import("./pages/devices/Devices") },
+        { path: "mashups", lazy: () => import("./pages/mashups/Mashups") },
+        { path: "mashups/new/:template", lazy: () => import("./pages/mashups/NewMashup") },
+        { path: "mashups/:uuid", lazy: () => import("./pages/mashups/Mashup") },
         { path: "devices/:uuid", lazy: () => import("./pages/devices/Device") },
       ],
     },

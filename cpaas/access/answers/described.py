@@ -38,7 +38,7 @@ class Health(BaseModel):
     commit: int
 
 
-class Status(BaseModel):
+class Counters(BaseModel):
     """Counters since the history began; those of a running core among them."""
 
     samples: int

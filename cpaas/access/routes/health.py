@@ -7,7 +7,7 @@ from http import HTTPStatus
 from fastapi import APIRouter
 from fastapi.responses import Response
 
-from cpaas.access.answers.described import Health, Status, answers
+from cpaas.access.answers.described import Counters, Health, answers
 from cpaas.access.answers.documents import as_json
 from cpaas.access.caller import Admin, CityPart
 from cpaas.access.problems import Problem
@@ -26,7 +26,7 @@ async def health(city: CityPart) -> Response:
     return as_json({"status": "ready", "commit": city.history.last_commit()})
 
 
-@router.get("/status", responses=answers(Status))
+@router.get("/status", responses=answers(Counters))
 def status(caller: Admin) -> Response:
     """Return counters of this platform: samples, repeats, quarantine, refusals, backlog."""
     return as_json(dict(caller.city.status()))

@@ -1,0 +1,68 @@
+/** One blank of a template, as its JSON Schema tells. */
+export type Blank = {
+  name: string;
+  kind: "text" | "number" | "clock" | "filter" | "points";
+  label: string;
+  hint: string | null;
+  required: boolean;
+  initial: string;
+};
+
+type Schema = { type?: string; title?: string; description?: string; default?: unknown; pattern?: string; anyOf?: Schema[] };
+
+const LABELS: Record<string, string> = {
+  window_s: "Averaging over, in seconds",
+  from: "From",
+  to: "Until",
+  points: "Points to look at",
+  lights: "Lights to set",
+  time_zone: "Time zone",
+  limit: "Limit",
+  clear: "Over again when back at",
+  text: "Text of the alarm",
+  many: "Bright from so many",
+  few: "Dim again at so few",
+  full: "What counts as 100 %",
+};
+
+/** Returns the blanks of a form in the order of its schema. */
+export function blanksOf(schema: Record<string, unknown>): Blank[] {
+  const required = new Set((schema["required"] as string[] | undefined) ?? []);
+  const properties = (schema["properties"] ?? {}) as Record<string, Schema>;
+  return Object.entries(properties).map(([name, one]) => ({
+    name,
+    kind: kindOf(name, one),
+    label: LABELS[name] ?? label(name),
+    hint: name === "points" || name === "name" ? null : (one.description ?? null),
+    required: required.has(name),
+    initial: name === "time_zone" ? zone() : one.default === undefined || one.default === null ? "" : String(one.default),
+  }));
+}
+
+/** Returns what the platform is told: numbers as numbers, empty blanks left out. */
+export function filled(blanks: readonly Blank[], given: Record<string, unknown>): Record<string, unknown> {
+  const told: Record<string, unknown> = {};
+  for (const blank of blanks) {
+    const value = given[blank.name];
+    if (value === undefined || value === "" || value === null) continue;
+    told[blank.name] = blank.kind === "number" ? Number(String(value).replace(",", ".")) : value;
+  }
+  return told;
+}
+
+function kindOf(name: string, schema: Schema): Blank["kind"] {
+  const type = schema.type ?? schema.anyOf?.find((one) => one.type !== "null")?.type;
+  if (type === "object") return "filter";
+  if (type === "array") return "points";
+  if (type === "number" || type === "integer") return "number";
+  return name === "from" || name === "to" ? "clock" : "text";
+}
+
+function label(name: string): string {
+  const text = name.replace(/_/g, " ");
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+function zone(): string {
+  return Intl.DateTimeFormat().resolvedOptions().timeZone;
+}
