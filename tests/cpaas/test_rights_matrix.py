@@ -12,7 +12,9 @@ import httpx
 import pytest
 from fastapi.routing import iter_route_contexts
 
-from ciaas.kernel.address import PointAddress
+from ciaas.kernel.address import EndpointId, PointAddress
+from ciaas.kernel.downlink.command import Rung, Step
+from ciaas.kernel.downlink.ports import NewCommand
 from ciaas.management.alarms.ports import Alarm, Harvest, State
 from cpaas.access.app import create_app
 from security.aaa.tokens import Scope
@@ -93,6 +95,9 @@ MATRIX: dict[tuple[str, str], Row] = {
     ("PUT", "/connections/{name}"): Row(FOREIGN, "/connections/C", {"adapter": "modbus"}),
     ("DELETE", "/connections/{name}"): Row(FOREIGN, "/connections/C"),
     ("GET", "/data/{address:path}"): Row(FOREIGN, "/data/P"),
+    ("PUT", "/data/{address:path}"): Row(FOREIGN, "/data/P?value=1"),
+    ("GET", "/commands"): Row(FOREIGN, "/commands?address=P"),
+    ("GET", "/commands/{id}"): Row(FOREIGN, "/commands/K"),
     ("GET", "/history"): Row(FOREIGN, "/history?address=P"),
     ("GET", "/history/{address:path}"): Row(FOREIGN, "/history/P"),
     ("POST", "/query"): Row(
@@ -132,9 +137,10 @@ class Others(NamedTuple):
     project: str = "water"
     group: str = "waterworkers"
     alarm: str = "a1a12000-0000-4000-8000-00000000beef"
+    command: str = "c0332000-0000-4000-8000-00000000beef"
 
     def fill(self, text: str) -> str:
-        for letter, name in zip("UPCTGA", self, strict=True):
+        for letter, name in zip("UPCTGAK", self, strict=True):
             text = text.replace(f"/{letter}", f"/{name}").replace(f"={letter}", f"={name}")
             text = text.replace(f":{letter}", f":{name}")
         return text
@@ -158,6 +164,7 @@ NOWHERE = Others(
     "nowhere",
     "nowhere",
     "nowhere",
+    "00000000-0000-4000-8000-00000000dead",
     "00000000-0000-4000-8000-00000000dead",
 )
 DOCUMENT = {
@@ -187,7 +194,20 @@ def others(shared_house: House) -> Others:
     house.registry.resources.put_connection("waterworks", project.id, "modbus", {"x": 1}, True)
     found = Others(uuid, point)
     raise_alarm(house, found)
+    record_command(house, found)
     return found
+
+
+def record_command(house: House, whose: Others) -> None:
+    known = house.city.catalogue.by_address(PointAddress(whose.point))
+    owner = house.registry.accounts.user("owner")
+    assert known is not None and owner is not None
+    project = house.registry.resources.endpoint(EndpointId(whose.endpoint)).project
+    steps = [Step(Rung.REQUESTED, 1, "owner"), Step(Rung.AUTHORISED, 1, "core")]
+    steps.append(Step(Rung.REJECTED, 1, "core", "dry"))
+    house.registry.commands.add(
+        NewCommand(whose.command, project, known.id, known.address, owner.id, 1.0, 1, 2, steps)
+    )
 
 
 def raise_alarm(house: House, whose: Others) -> None:
@@ -289,6 +309,13 @@ def test_a_sample_for_another_tenant_is_refused_as_for_nobody(
     theirs, nobodys = (ask(stranger, "POST", row, whose) for whose in (others, NOWHERE))
     assert theirs.status_code == nobodys.status_code == 422
     assert theirs.content == nobodys.content
+
+
+def test_the_commands_of_others_are_not_listed(
+    shared_house: House, stranger: httpx.Client, others: Others
+) -> None:
+    assert stranger.get("/commands").json() == {"commands": [], "next": None}
+    assert len(shared_house.client().get("/commands").json()["commands"]) == 1
 
 
 def test_the_alarms_of_others_are_not_listed(
