@@ -112,6 +112,7 @@ class Index:
         self.quantities: Codes[str] = Codes()
         self.tags: Codes[tuple[str, ...]] = Codes()
         self.places: Codes[Place] = Codes()
+        self._degrees = np.empty((0, 2))
         self.path_texts, self.class_texts = Texts(), Texts()
         self.words, self.names, self.metadata = Texts(), Texts(), Texts()
         self.points = Table.of(1_024)
@@ -132,8 +133,11 @@ class Index:
 
     def place_columns(self) -> tuple[Numbers, Numbers]:
         """Return latitude and longitude by code of a place, NaN for none."""
-        pairs = [(np.nan, np.nan) if place is None else place for place in self.places.values]
-        both = np.array(pairs, np.float64)
+        both = self._degrees
+        if len(both) < len(self.places):
+            new = self.places.values[len(both) :]
+            more = np.array([place or (np.nan, np.nan) for place in new], np.float64)
+            self._degrees = both = np.concatenate([both, more])
         return both[:, 0], both[:, 1]
 
     def project_column(self, table: Table) -> Column:
