@@ -62,7 +62,7 @@ def up() -> None:
     from borough.roles.up import up as run_up
 
     def ready() -> None:
-        click.echo(f"Borough is ready: http://{settings.http}/api/v1, devices at {settings.mqtts}")
+        click.echo(f"Borough is ready: {settings.base_url}/api/v1, devices at {settings.mqtts}")
 
     sys.exit(run_up(home, settings, ready))
 

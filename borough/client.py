@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from http import HTTPStatus
@@ -12,6 +13,7 @@ import httpx
 
 from borough.home import Home, HomeError
 from borough.settings import Settings
+from borough.tls.local import local_context
 from borough.wiring import open_keys
 
 TOKEN_LIFE_S = 86_400
@@ -26,9 +28,12 @@ _SCOPES = ("read", "write", "configure", "grant", "admin")
 class LocalClient:
     """Calls the API of this machine as its local automation."""
 
-    def __init__(self, base_url: str, secret: str):
+    def __init__(self, base_url: str, secret: str, tls: ssl.SSLContext | None = None):
         self._http = httpx.Client(
-            base_url=base_url, headers={"Authorization": f"Bearer {secret}"}, timeout=30.0
+            base_url=base_url,
+            headers={"Authorization": f"Bearer {secret}"},
+            timeout=30.0,
+            verify=tls or True,
         )
 
     def __enter__(self) -> Self:
@@ -110,4 +115,5 @@ def local_client(home: Home, settings: Settings) -> LocalClient:
     Raises:
         HomeError: the home has no keys yet.
     """
-    return LocalClient(f"http://{settings.http}/api/v1", open_keys(home).cli)
+    tls = local_context(home, settings)
+    return LocalClient(f"{settings.base_url}/api/v1", open_keys(home).cli, tls)

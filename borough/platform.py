@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from borough.home import Home, HomeError
-from borough.roles.watch import http_ready
+from borough.roles.watch import api_ready
 from borough.settings import Settings
 from ciaas.computing.broker import launch
 
@@ -48,7 +48,7 @@ class Starting:
         """Return True when our own platform answers, not another one that has the port."""
         status = self._home.read_status()
         ours = status is not None and status["pid"] == self._process.pid
-        return ours and http_ready(self._settings.http)
+        return ours and api_ready(self._home, self._settings)
 
 
 @contextmanager

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -62,6 +62,11 @@ class Settings(BaseSettings):
     home: Path = Field(default_factory=lambda: default_home())
     """Data directory: everything Borough keeps lies in it."""
     http: ListenText = Listen("127.0.0.1", 8080)
+    https: bool = False
+    """Speak TLS on ``http``, with a certificate of the own authority unless one is given."""
+    https_cert: Path | None = None
+    """PEM file with the whole chain; turns TLS on."""
+    https_key: Path | None = None
     mqtts: ListenText = Listen("127.0.0.1", 8883)
     """Stock cloud.iO devices insist on port 8883."""
     sync_interval: Literal["1s", "always"] = "1s"
@@ -86,6 +91,23 @@ class Settings(BaseSettings):
     never."""
     console_build: bool = True
     """Build the web console in the background when its sources have changed."""
+
+    @model_validator(mode="after")
+    def _both_files(self) -> Self:
+        if (self.https_cert is None) != (self.https_key is None):
+            raise ValueError("https_cert and https_key are given together")
+        return self
+
+    @property
+    def secure(self) -> bool:
+        """True when the API speaks TLS."""
+        return self.https or self.https_cert is not None
+
+    @property
+    def base_url(self) -> str:
+        """Where the API is reached on this machine, without a path."""
+        host = "127.0.0.1" if self.http.host in ("0.0.0.0", "::") else self.http.host  # noqa: S104 - recognised, not listened on
+        return f"{'https' if self.secure else 'http'}://{host}:{self.http.port}"
 
     @classmethod
     def settings_customise_sources(
@@ -122,7 +144,8 @@ def load_settings() -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
-        raise SettingsError(f"setting {name!r}: {first['msg']}") from error
+        told = f"setting {name!r}: {first['msg']}" if name else f"settings: {first['msg']}"
+        raise SettingsError(told) from error
     except ValueError as error:
         raise SettingsError(f"borough.toml: {error}") from error
     return settings.model_copy(update={"home": settings.home.expanduser().absolute()})

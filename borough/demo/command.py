@@ -43,7 +43,7 @@ def demo(home: Home, settings: Settings, seconds: float | None, as_json: bool) -
     if as_json:
         facts = dataclasses.asdict(summary) | {
             "roles": roles,
-            "http": f"http://{settings.http}",
+            "http": settings.base_url,
             "home": str(home.path),
         }
         click.echo(json.dumps(facts))
@@ -63,7 +63,7 @@ async def _run(home: Home, settings: Settings, seconds: float | None, began: flo
     with local_client(home, settings) as client:
         token = client.issue_token()
     site = Site(
-        http=f"http://{settings.http}",
+        http=settings.base_url,
         mqtts=(settings.mqtts.host, settings.mqtts.port),
         token=token,
     )
@@ -73,7 +73,7 @@ async def _run(home: Home, settings: Settings, seconds: float | None, began: flo
 
 
 def _say_where(settings: Settings) -> None:
-    base = f"http://{settings.http}/api/v1"
+    base = f"{settings.base_url}/api/v1"
     click.echo(
         "The quarter comes to life; Ctrl-C ends it with its account. Meanwhile, in another shell:\n"
         "  export TOKEN=$(./run token --admin)\n"

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
+from starlette.types import ASGIApp
 
 from borough.clock import MachineClock
 from borough.console.checkout import CONSOLE
@@ -37,6 +38,7 @@ from borough.roles.reserve import ReservedRecord
 from borough.roles.rights_feed import RightsFeed
 from borough.roles.sealing import Sealing
 from borough.settings import Settings
+from borough.tls.server import open_tls, refuse_plain
 from borough.wiring import dialler, open_keys, read_bus
 from ciaas.computing.admission.callout import Callout
 from ciaas.computing.admission.claims import Issuer
@@ -106,6 +108,7 @@ class Core:
             now_ms,
         )
         self._authority = Authority.open(home.authority, self._keys.ca_passphrase, now_ms)
+        self._tls = open_tls(home, settings, self._authority, self._keys.ca_passphrase)
         self._catalogue = Catalogue(self._registry.resources)
         self._rights = RightsFeed(self._registry)
         self._accounts = Accounts(
@@ -275,7 +278,7 @@ class Core:
         app = create_app(self._build_city())
         async with contextlib.AsyncExitStack() as stack:
             stack.push_async_callback(self._close)
-            await stack.enter_async_context(serving(app, self._settings.http))
+            await stack.enter_async_context(self._serving(app))
             self._events.start()
             stack.callback(self._events.close)  # or readers would keep the server from ending
             self._awaited = "the broker"
@@ -295,6 +298,20 @@ class Core:
             log.info("ready")
             await stopping.wait()
             self._awaited = "the end of the process"
+
+    @contextlib.asynccontextmanager
+    async def _serving(self, app: ASGIApp) -> AsyncIterator[None]:
+        """Serve the API, by TLS where the settings say so."""
+        if self._tls is None:
+            async with serving(app, self._settings.http):
+                yield
+            return
+        following = guarded(self._tls.follow())
+        try:
+            async with serving(self._tls.protect(app), self._settings.http, self._tls.context):
+                yield
+        finally:
+            following.cancel()
 
     @contextlib.asynccontextmanager
     async def _taking_part(self) -> AsyncIterator[Client]:
@@ -483,6 +500,7 @@ def run_core(home: Home, settings: Settings) -> None:
         DiskFull, Unavailable: a later start may find room.
     """
     guard_threads()
+    refuse_plain(settings)
     try:
         core = Core(home, settings)
     except DiskFull:

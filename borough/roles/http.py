@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import ssl
 from collections.abc import AsyncIterator, Iterator
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from borough.settings import Listen
 
@@ -17,7 +18,9 @@ _LAST_ANSWERS_S = 2
 
 
 @contextlib.asynccontextmanager
-async def serving(app: FastAPI, listen: Listen) -> AsyncIterator[None]:
+async def serving(
+    app: ASGIApp, listen: Listen, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[None]:
     """Serve for the length of the block; at its end requests under way are answered first."""
     bound = socket.create_server((listen.host, listen.port), backlog=_BACKLOG)
     # asyncio sets it on sockets that it opens itself alone; without it each answer waits 40 ms for
@@ -32,6 +35,7 @@ async def serving(app: FastAPI, listen: Listen) -> AsyncIterator[None]:
             http="httptools",
             timeout_graceful_shutdown=_LAST_ANSWERS_S,
             server_header=False,
+            ssl_context_factory=None if tls is None else lambda config, default: tls,
         )
     )
     task = asyncio.create_task(server.serve([bound]))

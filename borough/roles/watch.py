@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -17,10 +18,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import SystemRandom
 from typing import Any
+from urllib.parse import urlsplit
 
 from borough.home import Home, HomeError, Lock
 from borough.roles.state_journal import ALIVE_EACH_S, StateJournal
 from borough.settings import Listen, Settings
+from borough.tls.local import local_context
 from ciaas.computing.broker import launch
 from ciaas.computing.supervision import Role, RoleState, Supervisor
 from security.dependability.states import State
@@ -147,9 +150,23 @@ def free_port() -> int:
     raise HomeError("no port from 10000 to 31999 of 127.0.0.1 is free; end what listens there")
 
 
-def http_ready(listen: Listen) -> bool:
+def api_ready(home: Home, settings: Settings) -> bool:
+    """Return True when the API of this home answers that it is ready."""
+    host = urlsplit(settings.base_url).hostname or settings.http.host
+    try:
+        tls = local_context(home, settings)
+    except HomeError:  # its certificate is not there yet
+        return False
+    return http_ready(Listen(host, settings.http.port), tls)
+
+
+def http_ready(listen: Listen, tls: ssl.SSLContext | None = None) -> bool:
     """Return True when the API answers that it is ready."""
-    connection = http.client.HTTPConnection(listen.host, listen.port, timeout=1.0)
+    connection = (
+        http.client.HTTPConnection(listen.host, listen.port, timeout=1.0)
+        if tls is None
+        else http.client.HTTPSConnection(listen.host, listen.port, timeout=1.0, context=tls)
+    )
     try:
         connection.request("GET", "/api/v1/health")
         return connection.getresponse().status == http.HTTPStatus.OK

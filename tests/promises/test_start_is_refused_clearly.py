@@ -84,8 +84,9 @@ def test_an_address_of_another_machine_is_refused(tmp_path: Path) -> None:
 def test_an_api_that_others_could_overhear_is_refused(tmp_path: Path) -> None:
     done = Platform(tmp_path / "home").call("up", BOROUGH_HTTP="0.0.0.0:8080")
     assert sentence(done) == (
-        "the API speaks plain HTTP and may listen on loopback only, not on 0.0.0.0:8080; "
-        "set BOROUGH_HTTP to 127.0.0.1:PORT and put a TLS proxy in front"
+        "the API would speak plain HTTP on 0.0.0.0:8080, where others can listen; set "
+        "BOROUGH_HTTPS=true for a certificate of Borough's own authority, or BOROUGH_HTTPS_CERT "
+        "and BOROUGH_HTTPS_KEY, or keep BOROUGH_HTTP on 127.0.0.1"
     )
 
 

@@ -1,0 +1,1 @@
+"""TLS of the HTTP API: its certificate, its server, and the clients on this machine."""
