@@ -7,10 +7,11 @@ from pathlib import Path
 
 from adapters.modbus.adapter import Modbus
 from adapters.mqtt.adapter import Mqtt
+from adapters.web.adapter import Web
 from ciaas.sensorisation.contract import AnyAdapter
 from ciaas.sensorisation.manifest import Manifest, read_manifest
 
-ADAPTERS: Mapping[str, type[AnyAdapter]] = {"modbus": Modbus, "mqtt": Mqtt}
+ADAPTERS: Mapping[str, type[AnyAdapter]] = {"modbus": Modbus, "mqtt": Mqtt, "web": Web}
 """Name in a connection document → adapter. Each imports its driver when it first connects."""
 
 

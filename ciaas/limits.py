@@ -271,6 +271,13 @@ RECORD_GROUP_BYTES_MAX = 1_048_576
 RECORD_FILE_BYTES_MAX = 67_108_864
 """A file that would grow beyond it is closed and the next one begun."""
 RECORD_READ_MAX = 10_000
+ACCESS_INDEX_ENTRIES_MAX = 5_000_000
+"""Newest entries that can be found by point, subject, kind and time; older ones stay on record."""
+ACCESS_INDEX_STEP = 5_000
+"""Entries indexed in one transaction."""
+ACCESS_POINTS_PER_BUCKET = 256
+ACCESS_RANGES_MAX = 1_000
+"""Ranges of points of one entry that are indexed: as many as an entry can tell."""
 CHECKPOINTS_KEPT = 1_000
 """The newest, in the registry; the file beside the record has one a minute for ever."""
 """Entries of one read."""
@@ -390,6 +397,37 @@ ALARM_FLAP_MS = 300_000
 """Raised again this soon after it was closed, it is the same alarm."""
 ALARM_SETTLE_S = 1.0
 """How often what was only counted is looked at, and positions without a step are stored."""
+
+# -- management: subscriptions
+SUBSCRIPTIONS_MAX = 1_000
+SUBSCRIPTIONS_PER_USER_MAX = 100
+SUBSCRIPTION_TITLE_CHARS_MAX = 200
+SUBSCRIPTION_FILTER_BYTES_MAX = 16_384
+SUBSCRIPTION_WHY_CHARS_MAX = 500
+THROTTLE_S_MAX = 86_400.0
+THROTTLE_POINTS_MAX = 1_000_000
+"""Points whose last delivery is remembered; beyond it all are forgotten and told once more."""
+EVENT_SAMPLES_MAX = 1_000
+"""Of one CloudEvent."""
+DELIVERY_COMMITS_MAX = 64
+DELIVERY_SAMPLES_MAX = 5_000
+"""Gathered for one delivery; a larger commit is one of its own."""
+DELIVERY_BODY_BYTES_MAX = 1_000_000
+"""Of one request, unless a single event is larger."""
+DELIVERY_S_MAX = 10.0
+"""A receiver that has not answered by then is asked again."""
+DELIVERY_ANSWER_BYTES_MAX = 65_536
+DELIVERY_WAIT_S_MIN = 0.5
+"""Before the second try; doubled each time, with jitter."""
+DELIVERY_WAIT_S_MAX = 300.0
+DELIVERY_REFUSALS_MAX = 3
+"""Tries of what a receiver refuses before it is set aside as a dead letter."""
+BREAKER_FAILURES = 5
+"""Failures in a row, after which a receiver counts as down and gets single requests alone."""
+DEAD_LETTERS_MAX = 100
+"""Of one subscription; a further one switches it off instead."""
+POSITION_STORED_S = 2.0
+"""How often the position of a subscription is stored while nothing of it is delivered."""
 
 # -- management
 PROVISION_TOKEN_LIFE_MS = 24 * 3_600_000

@@ -176,7 +176,7 @@ class Mqtt(Subscribe[MqttConfig, MqttAddress]):
             raise DriverMissing(
                 f"MQTT needs paho-mqtt ({error}): install borough[mqtt] and restart"
             ) from error
-        return await connect(config, self.secrets)
+        return await connect(config, self.means.secrets)
 
     async def probe(self, config: MqttConfig) -> ProbeReport:
         """Try the name, the port, the session and one round trip."""

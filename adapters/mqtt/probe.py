@@ -26,7 +26,7 @@ async def probe(adapter: Mqtt, config: MqttConfig) -> ProbeReport:
     try:
         from adapters.mqtt.session import connect
 
-        channel = await connect(other, adapter.secrets, kept=False)
+        channel = await connect(other, adapter.means.secrets, kept=False)
     except ImportError as error:
         steps.append(ProbeStep("driver", False, str(error)))
         return ProbeReport(tuple(steps), "install borough[mqtt] and restart")

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from ssl import SSLContext
 from typing import (
     Any,
     ClassVar,
@@ -22,6 +23,7 @@ from typing import (
 
 from pydantic import BaseModel, ConfigDict
 
+from ciaas.computing.outgoing import Reach
 from ciaas.sensorisation.errors import AdapterError
 from ciaas.sensorisation.secrets import NO_SECRETS, Secrets
 
@@ -247,6 +249,21 @@ class ProbeReport:
         return bool(self.steps) and all(step.ok for step in self.steps)
 
 
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What adapters are given to work with."""
+
+    secrets: Secrets = NO_SECRETS
+    reach: Reach = field(default_factory=Reach)
+    """Where HTTP may lead."""
+    tls: SSLContext | None = None
+    """Whom to trust over HTTP; None trusts the authorities of this machine."""
+
+
+NO_MEANS = Means()
+"""No secret, and public addresses alone."""
+
+
 class Adapter(ABC, Generic[ConfigT, AddressT]):
     """One legacy protocol: what both kinds have. Instances are cheap and made by the runtime."""
 
@@ -259,8 +276,8 @@ class Adapter(ABC, Generic[ConfigT, AddressT]):
     """Keys of ``Config`` that only tell devices on one link apart: devices that agree in all other
     keys share one session."""
 
-    def __init__(self, secrets: Secrets = NO_SECRETS) -> None:
-        self.secrets = secrets
+    def __init__(self, means: Means = NO_MEANS) -> None:
+        self.means = means
 
     @abstractmethod
     def plan(self, config: ConfigT, targets: Sequence[Target]) -> Sequence[Batch]:

@@ -16,7 +16,7 @@ from ciaas.kernel.downlink.command import Rung
 from ciaas.limits import HEARTBEAT_S, QUARANTINE_S
 from ciaas.ports import Clock
 from ciaas.sensorisation.connection import ConnectionPlan, PlannedDevice, PlannedPoint
-from ciaas.sensorisation.contract import AnyAdapter, Poll, Subscribe
+from ciaas.sensorisation.contract import NO_MEANS, AnyAdapter, Means, Poll, Subscribe
 from ciaas.sensorisation.ending import end
 from ciaas.sensorisation.handover.gathering import Gathering
 from ciaas.sensorisation.handover.sending import Sending
@@ -26,7 +26,6 @@ from ciaas.sensorisation.polling.device import SupervisedDevice, Surroundings
 from ciaas.sensorisation.polling.health import DeviceHealth
 from ciaas.sensorisation.polling.link import Link
 from ciaas.sensorisation.ports import Outlet
-from ciaas.sensorisation.secrets import NO_SECRETS, Secrets
 from ciaas.sensorisation.sighting import Candidate
 from ciaas.sensorisation.subscribing.channel import SupervisedChannel
 from ciaas.sensorisation.subscribing.device import SubscribedDevice
@@ -92,10 +91,10 @@ class Runtime:
         pace: Pace | None = None,
         quarantine_s: float = QUARANTINE_S,
         heartbeat_s: float = HEARTBEAT_S,
-        secrets: Secrets = NO_SECRETS,
+        means: Means = NO_MEANS,
     ) -> None:
         """Take the parts; what is a time defaults to the limits."""
-        self._heartbeat_s, self._secrets, self._clock = heartbeat_s, secrets, clock
+        self._heartbeat_s, self._means, self._clock = heartbeat_s, means, clock
         self._adapters, self._random, self._spool = adapters, random, spool
         self._pace = pace or Pace()
         self._sending = Sending(spool, outlet, Backoff(random, _OUTLET_PACE))
@@ -165,7 +164,7 @@ class Runtime:
                         f"connection {plan.name!r}: {point.address} is not registered; enrol again"
                     )
         async with self._applying:
-            return await self._exchange(plan, kind(self._secrets), points, source, enabled)
+            return await self._exchange(plan, kind(self._means), points, source, enabled)
 
     async def remove(self, name: str) -> None:
         """Stop polling a connection; an unknown name is ignored."""

@@ -14,11 +14,11 @@ from adapters.catalogue import ADAPTERS
 from ciaas.kernel.address import PointAddress
 from ciaas.kernel.sample import Frame
 from ciaas.sensorisation.connection import ConnectionPlan, check_document
+from ciaas.sensorisation.contract import NO_MEANS, Means
 from ciaas.sensorisation.handover.spool import Spool
 from ciaas.sensorisation.polling.backoff import Pace
 from ciaas.sensorisation.polling.health import DeviceHealth, State
 from ciaas.sensorisation.runtime import Runtime
-from ciaas.sensorisation.secrets import NO_SECRETS, Secrets
 
 
 class Outlet:
@@ -62,7 +62,7 @@ class FieldBench:
 
 @asynccontextmanager
 async def field_bench(
-    folder: Path, *, secrets: Secrets = NO_SECRETS, heartbeat_s: float = 0.1
+    folder: Path, *, means: Means = NO_MEANS, heartbeat_s: float = 0.1
 ) -> AsyncIterator[FieldBench]:
     outlet = Outlet()
     runtime = Runtime(
@@ -73,7 +73,7 @@ async def field_bench(
         random=Random(1),
         pace=Pace(0.01, 0.1),
         heartbeat_s=heartbeat_s,
-        secrets=secrets,
+        means=means,
     )
     await runtime.start()
     try:

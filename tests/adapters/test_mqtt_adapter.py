@@ -13,6 +13,7 @@ import pytest
 from adapters.mqtt.adapter import Mqtt, MqttConfig
 from ciaas.kernel.sample import Kind, Reason, Verdict
 from ciaas.limits import READINGS_WAITING_MAX
+from ciaas.sensorisation.contract import Means, RawReading
 from ciaas.sensorisation.errors import AuthFailed, Unreachable
 from ciaas.sensorisation.polling.health import State
 from ciaas.sensorisation.secrets import SecretMissing
@@ -92,7 +93,7 @@ def test_several_points_come_of_one_message(
     broker: Broker, device: Publisher, tmp_path: Path
 ) -> None:
     async def run() -> None:
-        async with field_bench(tmp_path, secrets=OneSecret()) as field:
+        async with field_bench(tmp_path, means=Means(OneSecret())) as field:
             await field.apply(document(broker))
             await field.in_state(State.ONLINE)
             await asyncio.to_thread(device.publish, BIN, said(fill_level=41.5, contact=False))
@@ -112,7 +113,7 @@ def test_what_is_no_value_is_bad_for_its_point_alone(
     broker: Broker, device: Publisher, tmp_path: Path
 ) -> None:
     async def run() -> None:
-        async with field_bench(tmp_path, secrets=OneSecret()) as field:
+        async with field_bench(tmp_path, means=Means(OneSecret())) as field:
             await field.apply(document(broker))
             await field.in_state(State.ONLINE)
             await asyncio.to_thread(device.publish, BIN, said(fill_level="full", contact=True))
@@ -134,7 +135,7 @@ def test_a_retained_message_is_no_new_sample_when_it_is_stored_already(
 ) -> None:
     async def run() -> None:
         device.publish(BIN, said(fill_level=10), retain=True)
-        async with field_bench(tmp_path, secrets=OneSecret()) as field:
+        async with field_bench(tmp_path, means=Means(OneSecret())) as field:
             await field.apply(document(broker))
             await eventually(lambda: field.outlet.values(1) == [10.0])
             # nobody says since when it holds
@@ -144,7 +145,7 @@ def test_a_retained_message_is_no_new_sample_when_it_is_stored_already(
         for fill, stored in ((None, []), (12, [12.0])):
             if fill is not None:
                 device.publish(BIN, said(fill_level=fill), retain=True)
-            async with field_bench(tmp_path, secrets=OneSecret()) as field:
+            async with field_bench(tmp_path, means=Means(OneSecret())) as field:
                 await field.apply(document(broker))
                 await eventually(lambda: field.health().attempts >= 1)
                 await eventually(lambda: field.runtime.health().rows_waiting == 0)
@@ -157,7 +158,7 @@ def test_what_is_published_while_field_is_away_comes_once(
     broker: Broker, device: Publisher, tmp_path: Path
 ) -> None:
     async def run() -> None:
-        async with field_bench(tmp_path, secrets=OneSecret()) as field:
+        async with field_bench(tmp_path, means=Means(OneSecret())) as field:
             await field.apply(document(broker))
             await field.in_state(State.ONLINE)
             await asyncio.to_thread(device.publish, BIN, said(fill_level=1))
@@ -165,10 +166,10 @@ def test_what_is_published_while_field_is_away_comes_once(
         for fill in range(2, 40):
             device.publish(BIN, said(fill_level=fill))
         for expected in (list(range(2, 40)), []):
-            async with field_bench(tmp_path, secrets=OneSecret()) as field:
+            async with field_bench(tmp_path, means=Means(OneSecret())) as field:
                 await field.apply(document(broker))
                 await field.in_state(State.ONLINE)
-                await eventually(lambda: len(field.outlet.values(1)) >= len(expected), 5)
+                await eventually(lambda few=expected: len(field.outlet.values(1)) >= len(few))
             assert field.outlet.values(1) == expected
 
     asyncio.run(run())
@@ -178,7 +179,7 @@ def test_a_broker_that_restarts_is_subscribed_again_and_nothing_is_lost(
     broker: Broker, device: Publisher, tmp_path: Path
 ) -> None:
     async def run() -> None:
-        async with field_bench(tmp_path, secrets=OneSecret()) as field:
+        async with field_bench(tmp_path, means=Means(OneSecret())) as field:
             await field.apply(document(broker))
             await field.in_state(State.ONLINE)
             await asyncio.to_thread(broker.stop)
@@ -198,7 +199,7 @@ def test_availability_tells_that_the_device_is_away(
     broker: Broker, device: Publisher, tmp_path: Path
 ) -> None:
     async def run() -> None:
-        async with field_bench(tmp_path, secrets=OneSecret()) as field:
+        async with field_bench(tmp_path, means=Means(OneSecret())) as field:
             await field.apply(document(broker))
             await field.in_state(State.ONLINE)
             topic = f"{BIN}/availability"
@@ -230,7 +231,7 @@ def test_a_time_in_the_payload_is_the_time_of_the_sample(
                 "sampling": {"interval_s": 60},
             }
         ]
-        async with field_bench(tmp_path, secrets=OneSecret()) as field:
+        async with field_bench(tmp_path, means=Means(OneSecret())) as field:
             await field.apply(written)
             await field.in_state(State.ONLINE)
             for at in ("2026-07-01T12:00:00", "2026-07-01T10:00:00Z", 1_782_900_000_000):
@@ -265,7 +266,7 @@ def test_devices_nobody_enrolled_are_candidates(
 
     async def run() -> None:
         discover = ["zigbee2mqtt/bridge/devices", "sensors/#"]
-        async with field_bench(tmp_path, secrets=OneSecret()) as field:
+        async with field_bench(tmp_path, means=Means(OneSecret())) as field:
             await field.apply(document(broker, discover=discover))
             await field.in_state(State.ONLINE)
             listed = json.dumps(listing)
@@ -298,13 +299,11 @@ def test_a_device_that_is_too_fast_loses_its_oldest_and_that_is_a_gap(
     broker: Broker, tmp_path: Path
 ) -> None:
     async def run() -> None:
-        async with field_bench(tmp_path, secrets=OneSecret()) as field:
+        async with field_bench(tmp_path, means=Means(OneSecret())) as field:
             await field.apply(document(broker))
             await field.in_state(State.ONLINE)
             [running] = field.runtime._every()
             target = running.device._planned.points[0].target
-            from ciaas.sensorisation.contract import RawReading
-
             told: list[int] = []
             for number in range(READINGS_WAITING_MAX + 50):
                 running.device.readings(  # type: ignore[union-attr]
@@ -326,7 +325,7 @@ def test_wrong_credentials_stop_and_a_missing_secret_says_what_to_do(
             return "wrong"
 
     async def run() -> None:
-        async with field_bench(tmp_path, secrets=WrongSecret()) as field:
+        async with field_bench(tmp_path, means=Means(WrongSecret())) as field:
             await field.apply(document(broker))
             await field.in_state(State.AUTH_FAILED)
         async with field_bench(tmp_path) as field:
@@ -350,12 +349,12 @@ def test_opening_where_nobody_listens_is_unreachable(unused_port: int) -> None:
 
 def test_probe_leaves_the_running_session_alone(broker: Broker, tmp_path: Path) -> None:
     async def run() -> None:
-        async with field_bench(tmp_path, secrets=OneSecret()) as field:
+        async with field_bench(tmp_path, means=Means(OneSecret())) as field:
             await field.apply(document(broker))
             await field.in_state(State.ONLINE)
             config = field.plan.devices[0].config
             assert isinstance(config, MqttConfig)
-            assert (await Mqtt(OneSecret()).probe(config)).ok
+            assert (await Mqtt(Means(OneSecret())).probe(config)).ok
             assert not (await Mqtt().probe(config)).ok
             assert field.health().state is State.ONLINE and not field.health().errors
 

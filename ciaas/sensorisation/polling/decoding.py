@@ -199,7 +199,7 @@ _SPACES = "\u0020\u00a0\u2009\u202f"
 _NUMBERS = {
     decimal: re.compile(
         # sign, digits alone or in threes, decimals, exponent; then at most a unit
-        rf"\s*([+-\u2212]?)(\d+|\d{{1,3}}(?:[{_SPACES}'\u2019{re.escape(other)}]\d{{3}})+)"
+        rf"\s*([+\-\u2212]?)(\d+|\d{{1,3}}(?:[{_SPACES}'\u2019{re.escape(other)}]\d{{3}})+)"
         rf"(?:{re.escape(decimal)}(\d+))?([eE][+-]?\d{{1,3}})?(?:\s*[^\d\s.,+-][^\d]{{0,31}})?\s*",
     )
     for decimal, other in ((".", ","), (",", "."))

@@ -1,0 +1,1 @@
+"""Documents on the web: JSON, XML and GBFS, polled."""
