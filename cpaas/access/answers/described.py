@@ -193,6 +193,63 @@ class FoundCandidates(BaseModel):
     next: str | None
 
 
+class AlarmEntry(BaseModel):
+    """One alarm as it stands; ``value`` is the one that raised it or was the last to repeat it."""
+
+    id: str
+    address: str
+    severity: Literal["critical", "major", "minor", "warning"]
+    text: str
+    state: Literal["raised", "acknowledged", "cleared"]
+    open: bool
+    value: Written
+    raised_at: str | None
+    cleared_at: str | None
+    acknowledged_at: str | None
+    acknowledged_by: str | None
+    count: int
+    commit: int
+
+
+class AlarmPage(BaseModel):
+    """Alarms, the newest first; ``before`` asks for the page after this one."""
+
+    alarms: list[AlarmEntry]
+    before: int | None
+
+
+class ResourceRow(BaseModel):
+    """One resource with its state and figures by IEC 60050-192; null where they cannot be told."""
+
+    resource: str
+    kind: str
+    endpoint: str | None
+    title: str
+    state: Literal["up", "down", "unknown"]
+    since: str
+    cause: str
+    observed_from: str
+    availability: float | None
+    up_s: float
+    down_s: float
+    unknown_s: float
+    failures: int
+    restorations: int
+    sufficient: bool
+    mtbf_s: float | None
+    mtbf_interval_s: list[float | None] | None
+    confidence: float
+    mttr_s: float | None
+
+
+class Dependability(BaseModel):
+    """Figures of resources over a time span."""
+
+    from_: str = Field(alias="from")
+    to: str
+    resources: list[ResourceRow]
+
+
 class Metadata(BaseModel):
     """What is said of exactly one prefix, and what holds there."""
 

@@ -1,10 +1,11 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { type FormEvent, useState } from "react";
+import { type FormEvent, useId, useState } from "react";
 import { Form } from "react-aria-components/Form";
 import { useNavigate, useParams } from "react-router";
 import { call } from "../../api/client";
 import { mashups, templates } from "../../api/mashups";
 import { Button, Field, Notice } from "../../parts/controls";
+import { words } from "../../parts/format";
 import { Bones, PageHead, Panel } from "../../parts/Panel";
 import { useTitle } from "../../parts/title";
 import { type Blank, blanksOf, filled } from "./blanks";
@@ -25,7 +26,7 @@ export function Component() {
       <PageHead title={form.data.title} back={{ to: "/mashups", label: "Mashups" }}>
         <p>{form.data.about}</p>
       </PageHead>
-      <Panel title="Fill in the blanks">
+      <Panel title="Fill in the blanks" className={styles.narrow}>
         <Blanks key={name} template={name} title={form.data.title} blanks={blanksOf(form.data.params)} />
       </Panel>
     </>
@@ -55,28 +56,16 @@ function Blanks({ template, title, blanks }: { template: string; title: string; 
     making.mutate();
   };
   const set = (name: string) => (value: unknown) => give((before) => ({ ...before, [name]: value }));
+  const field = (blank: Blank) => (
+    <BlankField key={blank.name} blank={blank} value={given[blank.name]} onChange={set(blank.name)} />
+  );
   return (
     <Form className={styles.form!} onSubmit={submit}>
-      {blanks.map((blank) =>
-        blank.kind === "filter" ? (
-          <FilterField key={blank.name} label={blank.label} onChange={set(blank.name)} />
-        ) : blank.kind === "points" ? (
-          <TargetsField key={blank.name} label={blank.label} chosen={(given[blank.name] as string[]) || []} onChange={set(blank.name)} />
-        ) : (
-          <Field
-            key={blank.name}
-            label={blank.label}
-            name={blank.name}
-            hint={blank.hint}
-            isRequired={blank.required}
-            value={String(given[blank.name] ?? "")}
-            onChange={set(blank.name)}
-            inputMode={blank.kind === "number" ? "decimal" : "text"}
-            type={blank.kind === "clock" ? "time" : "text"}
-            autoComplete="off"
-          />
-        ),
-      )}
+      {blanks.filter((blank) => blank.required).map(field)}
+      <details className={styles.more}>
+        <summary>More settings, filled in already</summary>
+        <div className={styles.pair}>{blanks.filter((blank) => !blank.required).map(field)}</div>
+      </details>
       {making.error && <Notice>{making.error.message}</Notice>}
       <div className={styles.actions}>
         <Button look="primary" type="submit" isPending={making.isPending}>
@@ -85,5 +74,37 @@ function Blanks({ template, title, blanks }: { template: string; title: string; 
         <span className="soft small">Nothing runs yet.</span>
       </div>
     </Form>
+  );
+}
+
+function BlankField({ blank, value, onChange }: { blank: Blank; value: unknown; onChange: (value: unknown) => void }) {
+  const id = useId();
+  if (blank.kind === "filter") return <FilterField label={blank.label} onChange={onChange} />;
+  if (blank.kind === "points") return <TargetsField label={blank.label} chosen={(value as string[]) || []} onChange={onChange} />;
+  if (blank.kind === "choice")
+    return (
+      <div className={styles.field}>
+        <label htmlFor={id}>{blank.label}</label>
+        <select id={id} className={styles.select} value={String(value)} onChange={(event) => onChange(event.target.value)}>
+          {blank.choices.map((choice) => (
+            <option key={choice} value={choice}>
+              {words(choice)}
+            </option>
+          ))}
+        </select>
+      </div>
+    );
+  return (
+    <Field
+      label={blank.label}
+      name={blank.name}
+      hint={blank.hint}
+      isRequired={blank.required}
+      value={String(value ?? "")}
+      onChange={onChange}
+      inputMode={blank.kind === "number" ? "decimal" : "text"}
+      type={blank.kind === "clock" ? "time" : "text"}
+      autoComplete="off"
+    />
   );
 }

@@ -1,28 +1,42 @@
+import { words } from "../../parts/format";
+
 /** One blank of a template, as its JSON Schema tells. */
 export type Blank = {
   name: string;
-  kind: "text" | "number" | "clock" | "filter" | "points";
+  kind: "text" | "number" | "clock" | "choice" | "filter" | "points";
   label: string;
   hint: string | null;
   required: boolean;
   initial: string;
+  /** What there is to choose from; for a choice alone. */
+  choices: readonly string[];
 };
 
 type Schema = { type?: string; title?: string; description?: string; default?: unknown; pattern?: string; anyOf?: Schema[] };
 
 const LABELS: Record<string, string> = {
-  window_s: "Averaging over, in seconds",
+  windowS: "Looking back, in seconds",
+  function: "Brought together as",
+  title: "Title of the new point",
+  severity: "Severity",
+  bright: "Bright is",
+  dim: "Dim is",
   from: "From",
   to: "Until",
   points: "Points to look at",
   lights: "Lights to set",
-  time_zone: "Time zone",
+  timeZone: "Time zone",
   limit: "Limit",
-  clear: "Over again when back at",
+  clear: "Over when back at",
   text: "Text of the alarm",
   many: "Bright from so many",
   few: "Dim again at so few",
   full: "What counts as 100 %",
+};
+
+const CHOICES: Record<string, readonly string[]> = {
+  severity: ["warning", "minor", "major", "critical"],
+  function: ["mean", "sum", "max", "min", "count"],
 };
 
 /** Returns the blanks of a form in the order of its schema. */
@@ -35,7 +49,8 @@ export function blanksOf(schema: Record<string, unknown>): Blank[] {
     label: LABELS[name] ?? label(name),
     hint: name === "points" || name === "name" ? null : (one.description ?? null),
     required: required.has(name),
-    initial: name === "time_zone" ? zone() : one.default === undefined || one.default === null ? "" : String(one.default),
+    choices: CHOICES[name] ?? [],
+    initial: name === "timeZone" ? zone() : one.default === undefined || one.default === null ? "" : String(one.default),
   }));
 }
 
@@ -55,12 +70,12 @@ function kindOf(name: string, schema: Schema): Blank["kind"] {
   if (type === "object") return "filter";
   if (type === "array") return "points";
   if (type === "number" || type === "integer") return "number";
+  if (CHOICES[name]) return "choice";
   return name === "from" || name === "to" ? "clock" : "text";
 }
 
 function label(name: string): string {
-  const text = name.replace(/_/g, " ");
-  return text.charAt(0).toUpperCase() + text.slice(1);
+  return words(name);
 }
 
 function zone(): string {

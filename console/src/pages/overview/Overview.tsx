@@ -6,6 +6,7 @@ import { useFeed } from "../../live/stream";
 import { Notice } from "../../parts/controls";
 import { Empty, PageHead, Panel } from "../../parts/Panel";
 import { useTitle } from "../../parts/title";
+import { Alarms } from "./Alarms";
 import { Newest } from "./Newest";
 import { Platform } from "./Platform";
 import { Suspects } from "./Suspects";
@@ -39,6 +40,7 @@ export function Component() {
           <div className={styles.columns}>
             <Newest />
             <div className={styles.stack}>
+              <Alarms />
               <Suspects />
               {who?.admin && <Platform />}
             </div>

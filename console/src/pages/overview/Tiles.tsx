@@ -1,6 +1,7 @@
 import { useQueries, useQuery } from "@tanstack/react-query";
-import { Activity, Cpu, ShieldCheck } from "lucide-react";
+import { Activity, BellRing, Cpu, ShieldCheck } from "lucide-react";
 import { Link } from "react-router";
+import { openAlarms } from "../../api/alarms";
 import { endpointCount, points } from "../../api/directory";
 import { countText } from "../../parts/format";
 import { VERDICTS, Verdict } from "../../parts/Verdict";
@@ -12,6 +13,7 @@ export function Tiles() {
     <div className={styles.tiles}>
       <Devices />
       <Points />
+      <Alarms />
       <Quality />
     </div>
   );
@@ -46,6 +48,21 @@ function Points() {
       <span className={styles.note}>
         {!silent.data ? " " : silent.data.count ? `${countText(silent.data.count)} silent for an hour or more` : "All told something within the hour"}
       </span>
+    </div>
+  );
+}
+
+function Alarms() {
+  const found = useQuery(openAlarms);
+  const alarms = found.data?.alarms;
+  const unseen = alarms?.filter((alarm) => alarm.state === "raised").length ?? 0;
+  return (
+    <div className={styles.tile}>
+      <span className={styles.label}>
+        <BellRing size={15} aria-hidden /> Open alarms
+      </span>
+      <span className={styles.figure}>{alarms ? `${countText(alarms.length)}${found.data?.before ? "+" : ""}` : "–"}</span>
+      <span className={styles.note}>{!alarms ? " " : unseen ? `${countText(unseen)} not yet seen by anybody` : alarms.length ? "All seen" : "All is quiet"}</span>
     </div>
   );
 }

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse, Response
 
 from cpaas.access.answers.dependability import as_document, may_know, rows
+from cpaas.access.answers.described import Dependability, answers
 from cpaas.access.answers.documents import as_json, rfc3339
 from cpaas.access.caller import Caller, Reader
 from cpaas.access.moments import read_moment
@@ -26,7 +27,7 @@ From = Annotated[str | None, Query(alias="from")]
 To = Annotated[str | None, Query(alias="to")]
 
 
-@router.get("")
+@router.get("", responses=answers(Dependability))
 def figures(
     caller: Reader,
     start: From = None,

@@ -14,6 +14,7 @@ from ciaas.kernel.address import EndpointId, parse_prefix
 from ciaas.management.alarms.document import alarm_document, instant
 from ciaas.management.alarms.ports import Alarm
 from ciaas.ports import Missing, Point
+from cpaas.access.answers.described import AlarmEntry, AlarmPage, answers
 from cpaas.access.answers.documents import as_json
 from cpaas.access.caller import AppWriter, Caller, Reader
 from cpaas.access.problems import not_found
@@ -55,7 +56,7 @@ class Acknowledgement(BaseModel):
     comment: str = Field("", max_length=ALARM_COMMENT_CHARS_MAX)
 
 
-@router.get("")
+@router.get("", responses=answers(AlarmPage))
 def listed(caller: Reader, asked: Annotated[Asked, Query()]) -> Response:
     """List alarms of points that the caller may read, the newest first.
 
@@ -94,7 +95,7 @@ def read(id: str, caller: Reader) -> Response:
     return as_json(alarm_document(alarm, point.address) | {"history": history})
 
 
-@router.post("/{id}/acknowledge")
+@router.post("/{id}/acknowledge", responses=answers(AlarmEntry))
 def acknowledge(
     id: str, caller: AppWriter, acknowledgement: Acknowledgement | None = None
 ) -> Response:
