@@ -18,6 +18,7 @@ from ciaas.ports import Clock, Feed, HistoryStore
 
 log = logging.getLogger(__name__)
 
+_READ_HERE = (Feed.ADAPTER, Feed.PLATFORM)
 READ_FRESH_MS = 60_000
 """An adapter's endpoint is online when a reading of it arrived within this time."""
 
@@ -44,7 +45,7 @@ class Attendance:
         if uuid in self.connected:
             return True
         endpoint = self.catalogue.endpoint(uuid)
-        if endpoint is None or endpoint.feed is not Feed.ADAPTER:
+        if endpoint is None or endpoint.feed not in _READ_HERE:
             return False
         points = np.array([point.id for point in self.catalogue.under([uuid])], np.uint32)
         latest = self.history.latest(points)

@@ -37,10 +37,12 @@ class StateJournal:
     def note(self, name: str, state: State, at_ms: int, cause: str = "") -> None:
         """Write down that a resource is in a state; one told again is not written again.
 
+        That nothing is known of it yet is nothing to write.
+
         Raises:
             OSError: it could not be written; tell it again later.
         """
-        if self._states.get(name) is state:
+        if self._states.get(name, State.UNKNOWN) is state:
             return
         self._write({"at": at_ms, "resource": name, "state": state, "cause": cause})
         self._states[name] = state

@@ -9,11 +9,14 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from numpy.typing import ArrayLike
 
 from ciaas.kernel.address import EndpointId, check_endpoint
+from ciaas.management.monitoring.platform_points import PROJECT as PLATFORM_PROJECT
 from ciaas.ports import Endpoint, Point, Project
 from cpaas.access.city import City
 from cpaas.access.problems import Problem, not_found
+from security.aaa.accesses import told_points
 from security.aaa.levels import Level
 from security.aaa.tokens import Principal, Scope
 
@@ -53,6 +56,10 @@ class Caller:
     def tell(self, **about: object) -> None:
         """Have the record say this about the request too; never a secret."""
         self.about.update(about)
+
+    def tell_points(self, points: ArrayLike) -> None:
+        """Have the record say which points the request read or wrote, by their numbers."""
+        self.about.update(told_points(points))
 
     @property
     def user(self) -> int:
@@ -135,6 +142,8 @@ class Caller:
     def project(self, name: str | None, need: Level) -> Project:
         """Return the project named, or the only one on which the caller holds the level.
 
+        The platform's own project is meant only by its name.
+
         Raises:
             Problem: 404 for a name that the caller may not know, 403 below the level, 422 when a
                 name is needed.
@@ -148,7 +157,7 @@ class Caller:
                     HTTPStatus.FORBIDDEN, f"this needs the level {need.name} on project {name!r}"
                 )
             return known[0]
-        found = self.projects(need)
+        found = [p for p in self.projects(need) if p.name != PLATFORM_PROJECT]
         if not found:
             raise Problem(HTTPStatus.FORBIDDEN, f"this needs the level {need.name} on a project")
         if len(found) > 1:

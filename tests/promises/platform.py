@@ -26,7 +26,7 @@ PATIENCE_S = 60.0
 """How long anything may take on a busy machine before a test gives up on it."""
 STOP_S = 10.0
 """What the platform promises for an orderly end."""
-ROLES = ("broker", "core", "field")
+ROLES = ("broker", "core", "field", "compose")
 _PORTS = range(20_000, 32_000)
 """Below the range from which the kernel takes ports for outgoing connections: a port of that range
 could be taken by any program while the one that listens there is killed and started again."""
@@ -62,14 +62,22 @@ class Platform:
         home: data directory; what the platform prints lies beside it.
         within: command that enters a mount namespace in which the home lies.
         seen_from_here: the home as this process sees it, when that differs.
+        observe_each_s: how often the platform measures itself; never, so that only what a test
+            sends is counted.
     """
 
     def __init__(
-        self, home: Path, *, within: Sequence[str] = (), seen_from_here: Path | None = None
+        self,
+        home: Path,
+        *,
+        within: Sequence[str] = (),
+        seen_from_here: Path | None = None,
+        observe_each_s: float = 0.0,
     ) -> None:
         self.home = home
         self.files = seen_from_here or home
         self.http, self.mqtts = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
+        self._observe_each_s = observe_each_s
         self.process: subprocess.Popen[bytes] | None = None
         self._within = within
         self._output = home.with_name(home.name + ".out")
@@ -158,6 +166,7 @@ class Platform:
             "BOROUGH_HTTP": self.http,
             "BOROUGH_MQTTS": self.mqtts,
             "BOROUGH_CONSOLE_BUILD": "false",
+            "BOROUGH_OBSERVE_EACH_S": str(self._observe_each_s),
         }
 
     def last_words(self) -> str:

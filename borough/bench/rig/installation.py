@@ -46,7 +46,10 @@ def place(settings: Settings) -> Iterator[Place]:
     with tempfile.TemporaryDirectory(prefix="borough-bench-") as name:
         home = Home(Path(name) / "home")
         home.path.mkdir(mode=0o700)
-        (home.path / "borough.toml").write_text(f'sync_interval = "{settings.sync_interval}"\n')
+        (home.path / "borough.toml").write_text(
+            f'sync_interval = "{settings.sync_interval}"\n'
+            "observe_each_s = 0.0\n"  # only the load's samples are to be counted
+        )
         changed = {
             "home": home.path,
             "http": Listen("127.0.0.1", free_port()),

@@ -1,0 +1,111 @@
+"""What really happened to roles and devices is what the report says, through kills of anything."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.promises.device import Device, enrol
+from tests.promises.platform import Platform, running, until
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+
+
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    with running(tmp_path_factory.mktemp("observed") / "home") as platform:
+        yield platform
+
+
+def figures(platform: Platform) -> dict[str, dict[str, Any]]:
+    answer = platform.client().get("/dependability")
+    return {row["resource"]: row for row in answer.json()["resources"]}
+
+
+def states(platform: Platform, resource: str) -> list[str]:
+    answer = platform.client().get("/dependability/states", params={"resource": resource})
+    return [interval["state"] for interval in answer.json()] if answer.is_success else []
+
+
+def test_a_killed_role_has_failed_once_and_was_restored(platform: Platform) -> None:
+    until(lambda: states(platform, "role:field") == ["up"], "field to be seen")
+    platform.kill("field")
+    until(lambda: states(platform, "role:field") == ["up", "down", "up"], "the failure")
+    field = figures(platform)["role:field"]
+    assert (field["failures"], field["restorations"]) == (1, 1)
+    assert 0 < field["mttr_s"] < 60
+    assert 0 < field["availability"] < 1
+
+
+def test_core_tells_of_its_own_death(platform: Platform) -> None:
+    """Core was not there to see it: the watch role was."""
+    failures = figures(platform)["role:core"]["failures"]
+    platform.kill("core")
+    until(lambda: platform.roles()["core"]["restarts"], "the crash to be noticed")
+    platform.wait_ready()
+    until(lambda: figures(platform)["role:core"]["failures"] == failures + 1, "the failure")
+
+
+def test_a_device_that_goes_is_down_and_comes_back(platform: Platform) -> None:
+    enrolled = enrol(platform, "Lamp")
+    resource = f"device:{enrolled.uuid}"
+    device = Device(platform, enrolled)
+    device.join()
+    until(lambda: states(platform, resource) == ["up"], "the device to be seen")
+    device.leave()
+    until(lambda: states(platform, resource) == ["up", "down"], "its going")
+    again = Device(platform, enrolled)
+    again.join()
+    until(lambda: states(platform, resource) == ["up", "down", "up"], "its return")
+    row = figures(platform)[resource]
+    again.leave()
+    assert (row["failures"], row["restorations"], row["endpoint"]) == (1, 1, enrolled.uuid)
+
+
+def test_time_in_which_nothing_watched_is_unknown(platform: Platform) -> None:
+    before = states(platform, "host")
+    assert platform.stop() == 0
+    platform.start()
+    until(lambda: len(states(platform, "host")) == len(before) + 2, "the start to be seen")
+    assert states(platform, "host")[-2:] == ["unknown", "up"]
+    assert figures(platform)["host"]["failures"] == 0
+
+
+def test_the_command_writes_the_page_and_the_figures(platform: Platform, tmp_path: Path) -> None:
+    out = tmp_path / "report.html"
+    done = platform.call("report", "--out", str(out), "--json")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout.splitlines()[-1])
+    assert {"host", "role:core", "role:broker"} <= {row["resource"] for row in told["resources"]}
+    page = out.read_text()
+    assert page.startswith("<!doctype html>") and "role:core" in page
+
+
+def test_metrics_are_openmetrics(platform: Platform) -> None:
+    url, client = f"http://{platform.http}/metrics", platform.client()
+    until(lambda: 'borough_up{resource="role:core"} 1.0' in client.get(url).text, "core's state")
+    answer = client.get(url)
+    assert answer.headers["content-type"].startswith("application/openmetrics-text")
+    assert answer.text.endswith("# EOF\n")
+    assert "borough_samples_total" in answer.text
+    assert 'borough_process_memory_bytes{role="core"}' in answer.text
+
+
+def test_host_and_stores_are_points_with_capacity_and_use(tmp_path: Path) -> None:
+    with running(tmp_path / "home", observe_each_s=0.5) as platform:
+        client = platform.client()
+
+        def hits() -> dict[str, float]:
+            found = client.get("/search", params={"project": "platform"}).json()["hits"]
+            return {hit["address"].partition("/")[2]: hit["value"] for hit in found}
+
+        points = until(lambda: h if len(h := hits()) > 20 else None, "points of the platform")
+    assert 0 < points["memory/use/used"] < points["memory/use/capacity"]
+    assert 0 < points["volume/home/used"] < points["volume/home/capacity"]
+    assert points["core/process/memory"] > 10_000_000
+    assert points["history/files/used"] > 0
+    assert points["devices/queue/messages"] >= 0
