@@ -98,7 +98,7 @@ def bench(name: str, cases: tuple[str, ...], pairs: int, json_: bool) -> None:
 
 
 @borough.command()
-@click.argument("role", type=click.Choice(["core", "field"]))
+@click.argument("role", type=click.Choice(["core", "field", "compose"]))
 def run(role: str) -> None:
     """Run one role; `up` does this for each."""
     _refuse_strangers()
@@ -198,7 +198,12 @@ def _runners() -> dict[str, Callable[[Home, Settings], None]]:
 
         asyncio.run(Field(home).run())
 
-    return {"core": core, "field": field}
+    def compose(home: Home, settings: Settings) -> None:
+        from borough.roles.compose import run_compose
+
+        run_compose(home, settings)
+
+    return {"core": core, "field": field, "compose": compose}
 
 
 def _status_lines(found: dict[str, Any]) -> list[str]:

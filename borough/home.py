@@ -53,6 +53,11 @@ class Home:
         return self.path / "audit"
 
     @property
+    def accesses(self) -> Path:
+        """Index over the record, made anew when it is missing."""
+        return self.path / "accesses.sqlite"
+
+    @property
     def reserve(self) -> Path:
         """Nothing but room on the disk, kept for the record."""
         return self.path / "record.reserve"
@@ -91,6 +96,11 @@ class Home:
     def states(self) -> Path:
         """What the watch role saw of the host and the roles, for core to take in."""
         return self.path / "states"
+
+    @property
+    def compose(self) -> Path:
+        """What mashups remember."""
+        return self.path / "compose"
 
     @property
     def status(self) -> Path:

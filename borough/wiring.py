@@ -57,6 +57,18 @@ def create_keys(home: Home) -> KeyRing:
         raise HomeError(str(error)) from error
 
 
+def complete_keys(home: Home) -> KeyRing:
+    """Return the keys of this home, with those added that this version needs and lacks.
+
+    Raises:
+        HomeError: they cannot be used, or not be written.
+    """
+    try:
+        return KeyRing.complete(home.keys)
+    except KeyRingError as error:
+        raise HomeError(str(error)) from error
+
+
 def open_keys(home: Home) -> KeyRing:
     """Return the keys of this home.
 

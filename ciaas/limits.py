@@ -26,6 +26,7 @@ COMMANDS_OPEN_MAX = 10_000
 COMMANDS_KEPT_MAX = 1_000_000
 """Commands with their rungs in the registry; beyond it the oldest that have ended are removed."""
 COMMANDS_REMOVED_AT_ONCE = 1_000
+"""After so many new ones the bound above is looked at."""
 COMMAND_TEXT_CHARS_MAX = 4_096
 """Of a text that is set."""
 COMMAND_KEY_CHARS_MAX = 128

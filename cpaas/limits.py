@@ -53,6 +53,7 @@ MASHUP_OUTPUT_ROWS_MAX = 5_000
 MASHUP_SENDINGS_MAX = 10_000
 """Commands and webhooks that wait to be sent; further ones are dropped and named in the status."""
 MASHUP_SENDINGS_AT_ONCE = 16
+MASHUP_WEBHOOK_TRIES = 8
 LOCAL_QUARTERS_CACHED = 4_096
 """Quarters of an hour of which a time zone's offset is remembered."""
 DRY_RUN_DAYS_MAX = 31
@@ -139,3 +140,19 @@ OBJECT_MEDIA_TYPE_CHARS_MAX = 255
 OBJECT_UPLOADS_AT_ONCE = 4
 """Each may hold an object's size on the disk before its project's room is asked."""
 OBJECT_UPLOADS_WAITING_MAX = 16
+
+# -- processing: jobs
+JOB_NAME_CHARS_MAX = 100
+JOB_INTERVAL_S_MIN = 60
+JOB_OBJECTS_KEPT_MAX = 100
+"""Of one job; as many as runs are remembered, which know what they stored."""
+JOB_OUTPUT_BYTES_MAX = 200_000_000
+"""Of one run."""
+JOB_S_MAX = 120.0
+"""From the begin of a run to the end of its object."""
+JOB_LATE_S_MAX = 60.0
+"""A run that begins later than this after its time was missed."""
+JOBS_AT_ONCE = 1
+"""In core, beside the queries of the API; further runs wait."""
+JOB_SWEEP_EACH_S = 3_600.0
+"""How often what a crash left of objects is looked for."""

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import signal
+import sqlite3
 import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -37,6 +38,7 @@ from borough.roles.processing import build_processing
 from borough.roles.reserve import ReservedRecord
 from borough.roles.rights_feed import RightsFeed
 from borough.roles.sealing import Sealing
+from borough.roles.settled import answer_settled, settled
 from borough.settings import Settings
 from borough.tls.server import open_tls, refuse_plain
 from borough.wiring import dialler, open_keys, read_bus
@@ -63,6 +65,7 @@ from ciaas.kernel.decode import Decoder
 from ciaas.kernel.uplink import Uplink
 from ciaas.management.provisioning import Provisioning
 from ciaas.ports import Commit, DiskFull, Feed, HistoryError, Point
+from ciaas.storage.accesses import AccessIndex
 from ciaas.storage.history import DuckHistory, open_history
 from ciaas.storage.record import RecordFile
 from ciaas.storage.registry import Unusable, open_registry
@@ -81,6 +84,7 @@ log = logging.getLogger(__name__)
 PLATFORM_CLIENT = "borough-core"
 _CONNECT_EACH_S = 0.1
 _RESERVE_EACH_S = 2.0
+_INDEX_EACH_S = 5.0
 _SPEAKS = Permissions(publish=("@online.>", "@set.>"), subscribe=())
 """What the platform itself may say to devices: retained births cleared, and commands."""
 
@@ -100,9 +104,11 @@ class Core:
         self._record = ReservedRecord(self._record_file, home.reserve)
         self._record.refill()
         self._notes = Notes(self._record)
+        self._accesses = AccessIndex(home.accesses, self._record_file)
+        self._signer = Signer(self._keys.record_key)
         self._sealing = Sealing(
             lambda: self._record_file.head,
-            Signer(self._keys.record_key),
+            self._signer,
             self._registry.checkpoints,
             home.audit,
             now_ms,
@@ -207,6 +213,17 @@ class Core:
         )
 
     def _build_city(self) -> City:
+        self._processing = build_processing(
+            self._registry,
+            self._catalogue,
+            self._history,
+            self._rights.rights,
+            self._directory,
+            self._clock,
+            self._home.objects,
+            self._settings.objects_project_bytes,
+            self._record,
+        )
         resources = self._registry.resources
         return City(
             clock=self._clock,
@@ -232,20 +249,13 @@ class Core:
             status=self._counters,
             future_ms=round(self._settings.future_s * 1000),
             refresh_rights=self._rights.refresh,
-            processing=build_processing(
-                self._registry,
-                self._catalogue,
-                self._history,
-                self._rights.rights,
-                self._directory,
-                self._clock,
-                self._home.objects,
-                self._settings.objects_project_bytes,
-            ),
+            processing=self._processing,
             pages=PageFolder(CONSOLE.work),
             commands=self._commands.downlink,
             events=self._events.desk,
-            assurance=Assurance(groups=self._registry.groups),
+            assurance=Assurance(
+                self._registry.groups, self._accesses, self._registry.checkpoints, self._signer
+            ),
             directory=self._finding.desk,
             mashups=workshop(
                 self._registry,
@@ -284,11 +294,14 @@ class Core:
             self._awaited = "the broker"
             control = await stack.enter_async_context(self._taking_part())
             stack.callback(self._refusal_log.close)
+            await asyncio.to_thread(self._processing.jobs.start)
+            stack.push_async_callback(asyncio.to_thread, self._processing.jobs.stop)
             for work in (
                 self._follow_refusals(),
                 guard_loop(),
                 self._keep_reserve(),
                 self._sealing.run(),
+                self._index_accesses(),
                 *self._monitoring.work(control, self._uplink.write),
             ):
                 stack.callback(guarded(work).cancel)
@@ -344,6 +357,10 @@ class Core:
         for part in (self._live, self._devices, self._roles, self._volatile, self._uplink):
             part.start()
         await self._commands.take_part(control, births)
+        readers = (self._devices, self._roles)
+        await answer_settled(
+            control, lambda: settled(self._clock, self._history, self._uplink, readers)
+        )
         await asyncio.to_thread(self._devices.wait_attached, 10.0)
         self._callout.open()
         try:
@@ -379,6 +396,7 @@ class Core:
         self._history.close()
         await asyncio.to_thread(self._notes.stop)
         await asyncio.to_thread(self._sealing.look, last=True)
+        self._accesses.close()
         self._record_file.close()
         self._registry.close()
 
@@ -428,6 +446,15 @@ class Core:
                 "since": refusal.at,
             }
         )
+
+    async def _index_accesses(self) -> None:
+        """Keep the log of accesses near the record, so that no question waits for it long."""
+        while True:
+            await asyncio.sleep(_INDEX_EACH_S)
+            try:
+                await asyncio.to_thread(self._accesses.catch_up)
+            except (OSError, sqlite3.Error) as error:  # a full disk; the next round goes on
+                log.warning("the log of accesses is behind the record: %s", error)
 
     async def _keep_reserve(self) -> None:
         while True:

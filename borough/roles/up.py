@@ -9,13 +9,14 @@ from pathlib import Path
 from borough.clock import MachineClock
 from borough.console.beside import building
 from borough.home import Home, HomeError, Lock
+from borough.roles import compose_report
 from borough.roles.field_report import read_report
 from borough.roles.schema import migrate
 from borough.roles.watch import PythonRole, Watch, api_ready, check_port, free_port, held
 from borough.settings import Settings
 from borough.tls.certificate import ensure_certificate, names_of
 from borough.tls.server import refuse_plain
-from borough.wiring import BusAddress, create_keys, open_keys, write_bus
+from borough.wiring import BusAddress, complete_keys, create_keys, write_bus
 from ciaas.computing.broker.configuration import BrokerConfiguration, Listen, RoleKeys, check
 from ciaas.computing.broker.errors import BrokerError
 from ciaas.computing.broker.process import Broker
@@ -37,7 +38,7 @@ def up(home: Home, settings: Settings, on_ready: Callable[[], None]) -> int:
     with held(home) as locks:
         check_port("http", settings.http)
         check_port("mqtts", settings.mqtts)
-        keys = open_keys(home) if home.keys.exists() else create_keys(home)
+        keys = complete_keys(home) if home.keys.exists() else create_keys(home)
         migrate(home)
         broker = prepare_broker(home, settings, keys, locks["broker"])
         roles = (
@@ -48,6 +49,12 @@ def up(home: Home, settings: Settings, on_ready: Callable[[], None]) -> int:
                 home,
                 locks["field"],
                 lambda pid: read_report(home, pid) is not None,
+            ),
+            PythonRole(
+                "compose",
+                home,
+                locks["compose"],
+                lambda pid: bool(compose_report.read_report(home, pid)),
             ),
         )
         with building(home, settings.console_build):

@@ -112,7 +112,7 @@ def held(home: Home) -> Iterator[dict[str, Lock]]:
         stack.callback(watch.release)
         watch.take()
         locks: dict[str, Lock] = {}
-        for role in ("broker", "core", "field"):
+        for role in ("broker", "core", "field", "compose"):
             lock = locks[role] = Lock(home, role)
             stack.callback(lock.release)
             lock.take(ORPHAN_WAIT_S)

@@ -112,8 +112,8 @@ class MashupStore(Protocol):
         """Raises Missing."""
         ...
 
-    def running(self) -> Sequence[tuple[Mashup, MashupVersion]]:
-        """Return the mashups that are to run, each with its published version."""
+    def in_force(self) -> Mapping[str, int]:
+        """Return the mashups that are to run, each with the number of its version."""
         ...
 
     def delete(self, uuid: str) -> None:

@@ -93,6 +93,7 @@ class PlannedTargets(msgspec.Struct, frozen=True):
 
     points: list[int]
     addresses: list[str]
+    types: list[ValueType]
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -275,7 +276,9 @@ class _Planning:
             if point.type is ValueType.STRING:
                 raise Fault(f"{node}: {address} takes text, and mashups compute numbers", node)
             points.append(point)
-        return PlannedTargets([p.id for p in points], [p.address for p in points])
+        return PlannedTargets(
+            [p.id for p in points], [p.address for p in points], [p.type for p in points]
+        )
 
 
 class _Look(Protocol):

@@ -18,7 +18,12 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from security.encryption.private_file import PrivateFileError, read_private, write_private
+from security.encryption.private_file import (
+    PrivateFileError,
+    read_private,
+    replace_private,
+    write_private,
+)
 from security.limits import KEY_FILE_BYTES_MAX
 
 _SECRET_BYTES = 32
@@ -29,6 +34,7 @@ class Role(StrEnum):
 
     CORE = "core"
     FIELD = "field"
+    COMPOSE = "compose"
     SYS = "sys"
     """Supervision of the broker, in its system account."""
     AUTH = "auth"
@@ -74,22 +80,41 @@ class KeyRing:
         Raises:
             KeyRingError: missing, readable by others than its owner, or not as `create` writes it.
         """
-        try:
-            data = read_private(path, KEY_FILE_BYTES_MAX)
-        except PrivateFileError as error:
-            raise KeyRingError(str(error)) from error
-        try:
-            document = msgspec.json.decode(data, type=_Document)
-        except msgspec.DecodeError as error:
-            raise KeyRingError(
-                f"{path} is no key file ({error}); restore the file of this home"
-            ) from None
+        return cls(_read(path))
+
+    @classmethod
+    def complete(cls, path: Path) -> KeyRing:
+        """Read the keys of a home that an earlier version made, and add those of newer roles.
+
+        Returns once they are on disk; every key that is there stays.
+
+        Raises:
+            KeyRingError: as `open`, or the file cannot be written.
+        """
+        document = _read(path)
+        missing = {role.value for role in Role} - document.seeds.keys()
+        if missing:
+            added = {role.value: _new_seed(role) for role in Role if role.value in missing}
+            document = msgspec.structs.replace(document, seeds=document.seeds | added)
+            try:
+                replace_private(path, msgspec.json.format(msgspec.json.encode(document), indent=2))
+            except PrivateFileError as error:
+                raise KeyRingError(str(error)) from error
         return cls(document)
 
     @property
     def ca_passphrase(self) -> bytes:
         """What the authority's private keys are encrypted with."""
         return self._document.ca_passphrase.encode()
+
+    def derived(self, purpose: str) -> bytes:
+        """Return 32 bytes for one purpose, the same for as long as the key file is.
+
+        Source: RFC 5869, from the passphrase's 256 random bits; another purpose tells nothing.
+        """
+        return HKDF(hashes.SHA256(), _SECRET_BYTES, None, f"borough {purpose}".encode()).derive(
+            self.ca_passphrase
+        )
 
     @property
     def cli(self) -> str:
@@ -126,6 +151,19 @@ class _Document(msgspec.Struct, forbid_unknown_fields=True):
     seeds: dict[str, str]
     ca_passphrase: str
     cli: str
+
+
+def _read(path: Path) -> _Document:
+    try:
+        data = read_private(path, KEY_FILE_BYTES_MAX)
+    except PrivateFileError as error:
+        raise KeyRingError(str(error)) from error
+    try:
+        return msgspec.json.decode(data, type=_Document)
+    except msgspec.DecodeError as error:
+        raise KeyRingError(
+            f"{path} is no key file ({error}); restore the file of this home"
+        ) from None
 
 
 def _prefix(role: Role) -> int:

@@ -35,6 +35,26 @@ def write_private(path: Path, data: bytes) -> None:
         raise PrivateFileError(f"{path} cannot be written: {error.strerror}") from error
 
 
+def replace_private(path: Path, data: bytes) -> None:
+    """Replace the file by another of mode 0600; return once it is on disk (fsync).
+
+    After a crash either the old or the new one is there.
+
+    Raises:
+        PrivateFileError: it could not be written; the old one is there.
+    """
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    try:
+        try:
+            _write_durably(draft, data)
+            draft.replace(path)
+        finally:
+            draft.unlink(missing_ok=True)
+        _sync_directory(path.parent)
+    except OSError as error:
+        raise PrivateFileError(f"{path} cannot be written: {error.strerror}") from error
+
+
 def read_private(path: Path, bytes_max: int) -> bytes:
     """Return the content.
 

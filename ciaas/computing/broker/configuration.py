@@ -53,10 +53,11 @@ class Listen(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class RoleKeys:
-    """Public nkeys. The first four are users (U…), ``issuer`` is an account (A…)."""
+    """Public nkeys. All are users (U…) but ``issuer``, which is an account (A…)."""
 
     core: str
     field: str
+    compose: str
     sys: str
     auth: str
     issuer: str
@@ -159,6 +160,19 @@ class BrokerConfiguration:
             # it answers each request once, and while core waits for the answer
             responses=f'{{ max: 1, expires: "{round(COMMAND_VERIFY_S_MAX) + 60}s" }}',
         )
+        compose = _user(
+            keys.compose,
+            publish=(
+                "uplink.compose.>",
+                "$JS.API.STREAM.INFO.LIVE",
+                "$JS.API.CONSUMER.CREATE.LIVE",
+                "$JS.API.CONSUMER.CREATE.LIVE.>",
+                "$JS.API.CONSUMER.MSG.NEXT.LIVE.>",
+                "command.request",
+                "compose.settled",
+            ),
+            subscribe=("_INBOX.compose.>", "registry.changed"),
+        )
         sys = _user(
             keys.sys,
             publish=("$SYS.REQ.SERVER.PING.CONNZ", "$SYS.REQ.SERVER.*.KICK"),
@@ -167,7 +181,7 @@ class BrokerConfiguration:
         # A user that bypasses the callout and has no connection types of its own could come in by
         # MQTT with any device's certificate, and would be granted "#" there.
         core = f'{{ nkey: {keys.core}, allowed_connection_types: ["STANDARD"] }}'
-        bypass = ", ".join((keys.auth, keys.core, keys.field, keys.sys))
+        bypass = ", ".join((keys.auth, keys.core, keys.field, keys.compose, keys.sys))
         return textwrap.dedent(f"""\
             accounts {{
               AUTH {{
@@ -180,6 +194,7 @@ class BrokerConfiguration:
                 users: [
                   {core}
                   {field}
+                  {compose}
                 ]
               }}
               SYS {{

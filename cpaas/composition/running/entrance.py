@@ -21,7 +21,7 @@ _WORST = {"good": Verdict.GOOD, "usable": Verdict.UNCERTAIN, "all": Verdict.BAD}
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rows:
-    """Samples on their way in. ``horizon`` is the latest time of receipt before each of them.
+    """Samples on their way in. ``horizon`` is the latest time of receipt up to each of them.
 
     A sample observed earlier than its horizon allows is late, whatever batch it came in.
     """
@@ -43,9 +43,7 @@ class Rows:
             frame: samples in the order they were recorded.
             clock: latest time of receipt before the frame, milliseconds since 1970 UTC.
         """
-        received = np.maximum.accumulate(np.maximum(frame.received, clock))
-        horizon = np.roll(received, 1)
-        horizon[:1] = clock
+        horizon = np.maximum.accumulate(np.maximum(frame.received, clock))
         rows = Rows(frame.point, frame.observed, frame.num, frame.verdict, horizon)
         return rows.where(frame.kind != Kind.NULL)
 
@@ -95,11 +93,11 @@ class Entrance:
         self.dropped = 0
         """Samples left out because too many waited."""
 
-    def take(self, rows: Rows) -> None:
-        """Let samples in; those of other points pass by."""
+    def take(self, rows: Rows, until: int) -> None:
+        """Let samples in; those of other points pass by. All up to ``until`` was given out."""
         rows = rows.where(np.isin(rows.point, self._read))
         if self._lateness is not None:
-            late = rows.time <= rows.horizon - self._lateness
+            late = rows.time <= np.maximum(rows.horizon - self._lateness, until)
             self.late += int(late.sum())
             rows = rows.where(~late)
         room = MASHUP_WAITING_ROWS_MAX - len(self.waiting)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +27,7 @@ class Flow:
     def __len__(self) -> int:
         return len(self.key)
 
-    def where(self, rows: NDArray[np.bool_]) -> Flow:
+    def where(self, rows: NDArray[Any]) -> Flow:
         """Return the rows of a mask."""
         return Flow(self.key[rows], self.time[rows], self.value[rows])
 

@@ -29,7 +29,7 @@ class Runtime:
 
     def __init__(self, graph: Graph, plan: Plan, start: int):
         """Begin at a time, milliseconds since 1970 UTC, knowing nothing of what was before."""
-        self._graph, self._plan = graph, plan
+        self.graph, self._plan = graph, plan
         self._settings = graph.document.settings
         self.lateness = 0 if plan.rowwise else round(self._settings.lateness_s * 1000)
         self._entrance = Entrance(
@@ -55,12 +55,12 @@ class Runtime:
             rows: in the order in which they were recorded.
             clock: everything received up to this time, milliseconds since 1970 UTC, is in.
         """
-        self._entrance.take(rows)
+        self._entrance.take(rows, self.until)
         since, until = self.until, max(self.until, clock - self.lateness)
         self.until = until
         flows = self._entrance.release(until)
         acts: dict[str, Flow] = {}
-        for step in self._graph.steps:
+        for step in self.graph.steps:
             if step.id in self.paused:
                 flows[step.id] = Flow.empty()
                 continue
@@ -74,8 +74,8 @@ class Runtime:
 
     def pause(self, nodes: Collection[str]) -> None:
         """Let these nodes, and all that they feed, rest; those named no more begin anew."""
-        resting = frozenset(self._graph.after(set(nodes)))
-        for step in self._graph.steps:
+        resting = frozenset(self.graph.after(set(nodes)))
+        for step in self.graph.steps:
             if step.id in self.paused - resting and step.inputs:
                 self._operators[step.id] = self._fresh(step, self.until)
         self.paused = resting

@@ -130,7 +130,7 @@ class City:
         self.authority = Authority()
         self.seeds: dict[str, str] = {}
         public: dict[str, str] = {}
-        for role in ("core", "field", "sys", "auth", "issuer"):
+        for role in ("core", "field", "compose", "sys", "auth", "issuer"):
             kind = nkeys.PREFIX_BYTE_ACCOUNT if role == "issuer" else nkeys.PREFIX_BYTE_USER
             self.seeds[role], public[role] = nkey(kind)
         self.server = self.authority.issue("broker", "server")

@@ -191,16 +191,14 @@ class Mashups:
         with self._database.read() as connection:
             return _version(connection, uuid, number)
 
-    def running(self) -> Sequence[tuple[Mashup, MashupVersion]]:
-        """Return the mashups that are to run, each with its published version."""
-        chosen = _MASHUPS.where(table.c.state == MashupState.RUNNING.value)
+    def in_force(self) -> Mapping[str, int]:
+        """Return the mashups that are to run, each with the number of its version."""
+        chosen = sa.select(table.c.uuid, table.c.published).where(
+            table.c.deleted.is_(False), table.c.state == MashupState.RUNNING.value
+        )
         with self._database.read() as connection:
-            found = [_to_mashup(row) for row in connection.execute(chosen)]
-            return [
-                (mashup, _version(connection, mashup.uuid, mashup.version))
-                for mashup in found
-                if mashup.version is not None
-            ]
+            rows = connection.execute(chosen).all()
+        return {uuid: number for uuid, number in rows if number is not None}
 
     def delete(self, uuid: str) -> None:
         """Take it away with its identity's rights; its versions and its endpoint stay.
