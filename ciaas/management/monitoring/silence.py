@@ -52,9 +52,11 @@ def point_intervals(
     resource = Resource.of(f"point:{point.address}", point.address.split("/")[0])
     found: list[Interval] = []
     times = series.observed.tolist()
+    if not times:
+        return []
     good = (series.verdict != Verdict.BAD).tolist()
     # What lies after a series that was cut short is not known.
-    last = times[-1] if series.truncated and times else end
+    last = times[-1] if series.truncated else end
     for at, following, well in zip(times, [*times[1:], last], good, strict=True):
         until = min(at + patience, following) if well else at
         found.append(Interval(resource, State.UP, at, until))
