@@ -421,10 +421,13 @@ DELIVERY_ANSWER_BYTES_MAX = 65_536
 DELIVERY_WAIT_S_MIN = 0.5
 """Before the second try; doubled each time, with jitter."""
 DELIVERY_WAIT_S_MAX = 300.0
+"""Also the longest that a receiver's Retry-After is heeded."""
 DELIVERY_REFUSALS_MAX = 3
 """Tries of what a receiver refuses before it is set aside as a dead letter."""
 BREAKER_FAILURES = 5
-"""Failures in a row, after which a receiver counts as down and gets single requests alone."""
+"""Failures in a row, after which a receiver counts as down."""
+BREAKER_WAIT_S_MIN = 30.0
+"""Before a receiver that is down is asked again; doubled each time up to DELIVERY_WAIT_S_MAX."""
 DEAD_LETTERS_MAX = 100
 """Of one subscription; a further one switches it off instead."""
 POSITION_STORED_S = 2.0

@@ -9,12 +9,15 @@ from ciaas.ports import Clock, HistoryStore
 from ciaas.storage.objects import Contents
 from ciaas.storage.registry import Registry
 from cpaas.limits import OBJECT_UPLOADS_AT_ONCE, OBJECT_UPLOADS_WAITING_MAX
+from cpaas.processing.jobs.jobs import Jobs
+from cpaas.processing.jobs.runner import Runner
 from cpaas.processing.objects.buckets import Buckets
 from cpaas.processing.processing import Processing
 from cpaas.processing.query.queries import Queries
 from cpaas.processing.query.selection import Chooser, Finder
 from cpaas.processing.turns import Turns
 from security.aaa.rights import Rights
+from security.ports import Record
 
 
 def build_processing(
@@ -26,6 +29,7 @@ def build_processing(
     clock: Clock,
     objects: Path,
     quota: int,
+    record: Record,
 ) -> Processing:
     """Return the parts over one open registry and history.
 
@@ -38,11 +42,17 @@ def build_processing(
         clock: The time that intervals end at.
         objects: Folder of the contents of objects.
         quota: Bytes that a project's objects may have together.
+        record: Takes an entry for each run of a job.
     """
     chooser = Chooser(catalogue, registry.resources, rights, directory)
+    queries = Queries(chooser, history, clock)
+    buckets = Buckets(Contents(objects), registry.objects, clock, quota)
+    by_number = registry.accounts.user_by_id
+    runner = Runner(registry.jobs, queries, buckets, rights, record, clock, by_number)
     return Processing(
-        queries=Queries(chooser, history, clock),
+        queries=queries,
         turns=Turns(),
-        buckets=Buckets(Contents(objects), registry.objects, clock, quota),
+        buckets=buckets,
         uploads=Turns(OBJECT_UPLOADS_AT_ONCE, OBJECT_UPLOADS_WAITING_MAX),
+        jobs=Jobs(runner),
     )

@@ -14,13 +14,13 @@ from cpaas.access.entrance.authentication import Authentication
 from cpaas.access.entrance.body import BodyLimit
 from cpaas.access.pages.door import PageDoor
 from cpaas.access.routes import health
-from cpaas.access.routes.assurance import dependability, metrics
+from cpaas.access.routes.assurance import accesses, dependability, metrics
 from cpaas.access.routes.commands import commands, setting
 from cpaas.access.routes.composition import mashups, publishing, templates
 from cpaas.access.routes.directory import search
 from cpaas.access.routes.events import alarms, live
 from cpaas.access.routes.people import browser, grants, groups, projects, rights, session, users
-from cpaas.access.routes.processing import objects, query
+from cpaas.access.routes.processing import jobs, objects, query
 from cpaas.access.routes.resources import connections, endpoints, journal, metadata, provisioning
 from cpaas.access.routes.samples import data, history, observations, quarantine
 
@@ -46,8 +46,8 @@ def create_app(city: City) -> FastAPI:
     app.add_middleware(Accounting, record=city.record)
     app.add_middleware(PageDoor, pages=city.pages)
     for routes in (
-        health, session, browser, users, projects, groups, grants, rights, endpoints, journal, provisioning,
-        metadata, connections, data, history, observations, quarantine, query, objects, dependability,
+        health, session, browser, users, projects, groups, grants, rights, accesses, endpoints, journal, provisioning,
+        metadata, connections, data, history, observations, quarantine, query, objects, jobs, dependability,
         live, alarms, search, setting, commands, templates, mashups, publishing,
     ):  # fmt: skip
         app.include_router(routes.router, prefix=PREFIX)

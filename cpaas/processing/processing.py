@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from cpaas.processing.jobs.jobs import Jobs
 from cpaas.processing.objects.buckets import Buckets
 from cpaas.processing.query.queries import Queries
 from cpaas.processing.turns import Turns
@@ -19,3 +20,4 @@ class Processing:
     buckets: Buckets
     uploads: Turns
     """Of objects on their way in."""
+    jobs: Jobs

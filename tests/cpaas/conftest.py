@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from borough.clock import MachineClock
 from borough.home import Home
@@ -32,6 +33,7 @@ from ciaas.kernel.catalogue import Catalogue
 from ciaas.kernel.uplink import Uplink
 from ciaas.management.provisioning import Provisioning
 from ciaas.ports import Batch, Commit, Message
+from ciaas.storage.accesses import AccessIndex
 from ciaas.storage.history import DuckHistory, open_history
 from ciaas.storage.record import RecordFile
 from ciaas.storage.registry import Registry, migrate, open_registry
@@ -40,11 +42,14 @@ from cpaas.access.assurance import Assurance
 from cpaas.access.city import City, Observation
 from cpaas.access.pages.folder import PageFolder
 from security.aaa.accounts import Accounts
+from security.aaa.checkpoints import Signer
 from security.aaa.passwords import Passwords
 from security.aaa.tokens import Scope
 from security.encryption.authority import Authority
 from tests.cpaas.hands import Hands, downlink_of
 
+KEY = Ed25519PrivateKey.from_private_bytes(b"k" * 32)
+"""Signs the record's checkpoints."""
 SECRET = "bor_" + "a" * 43
 """Token of the administrator that every house begins with."""
 API = "/api/v1"
@@ -230,6 +235,7 @@ def open_house(folder: Path, ground: Path, authority: Authority) -> Iterator[Hou
     registry = open_registry(folder / "registry.sqlite", clock=clock)
     history = open_history(None, clock=clock)
     record = RecordFile(folder / "audit", clock.now_ms)
+    accesses = AccessIndex(folder / "accesses.sqlite", record)
     catalogue = Catalogue(registry.resources)
     rights = RightsFeed(registry)
 
@@ -280,13 +286,13 @@ def open_house(folder: Path, ground: Path, authority: Authority) -> Iterator[Hou
         refresh_rights=rights.refresh,
         processing=build_processing(
             registry, catalogue, history, rights.rights, finding.directory, clock,
-            folder / "objects", OBJECTS_QUOTA,
+            folder / "objects", OBJECTS_QUOTA, record,
         ),  # fmt: skip
         pages=PageFolder(folder / "pages"),
         commands=downlink,
         events=events.desk,
         observation=Observation(registry.states, lambda: b"# EOF\n"),
-        assurance=Assurance(groups=registry.groups),
+        assurance=Assurance(registry.groups, accesses, registry.checkpoints, Signer(KEY)),
         directory=finding.desk,
         mashups=workshop(
             registry, catalogue, history, rights.rights, finding.directory, Home(folder), ()
@@ -303,6 +309,7 @@ def open_house(folder: Path, ground: Path, authority: Authority) -> Iterator[Hou
         downlink.stop()
         uplink.stop()
         history.close()
+        accesses.close()
         record.close()
         registry.close()
         assert not failures

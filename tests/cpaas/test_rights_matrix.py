@@ -12,6 +12,7 @@ import httpx
 import pytest
 from fastapi.routing import iter_route_contexts
 
+from ciaas.computing.jobs import Job
 from ciaas.kernel.address import EndpointId, PointAddress
 from ciaas.kernel.downlink.command import Rung, Step
 from ciaas.kernel.downlink.ports import NewCommand
@@ -24,6 +25,7 @@ OPEN = "answers without a login"
 OWN = "is about the caller alone"
 ADMIN = "does not exist for other users"
 FOREIGN = "names a thing of another tenant"
+BODILESS = "names a thing of another tenant; the verb is answered without a body"
 LIST = "lists what the caller may know"
 NAMELESS = "names no thing of others"
 NOTHING_FOUND = "finds nothing of others, as it finds nothing of nobody"
@@ -40,6 +42,13 @@ class Row(NamedTuple):
     others."""
     body: Any = None
 
+
+JOB = {
+    "name": "nightly",
+    "query": {"select": {"filter": {"unit": "W"}}, "interval": {"previous": "day"}},
+    "schedule": {"cron": "0 1 * * *"},
+    "target": {"key": "nightly/{date}.csv"},
+}
 
 MATRIX: dict[tuple[str, str], Row] = {
     ("GET", "/openapi.json"): Row(OPEN, "/openapi.json"),
@@ -65,6 +74,9 @@ MATRIX: dict[tuple[str, str], Row] = {
         FOREIGN, "/grants", {"user": "stranger", "prefix": "U/#", "level": "READ"}
     ),
     ("DELETE", "/grants"): Row(FOREIGN, "/grants?user=owner&prefix=U"),
+    ("GET", "/accesses/{address:path}"): Row(FOREIGN, "/accesses/P"),
+    ("GET", "/record"): Row(ADMIN, "/record"),
+    ("GET", "/record/checkpoints"): Row(ADMIN, "/record/checkpoints"),
     ("GET", "/groups"): Row(LIST, "/groups"),
     ("POST", "/groups"): Row(ADMIN, "/groups", {"name": "new"}),
     ("DELETE", "/groups/{name}"): Row(ADMIN, "/groups/waterworkers"),
@@ -103,10 +115,17 @@ MATRIX: dict[tuple[str, str], Row] = {
     ("POST", "/query"): Row(
         FOREIGN, "/query", {"select": {"addresses": ["P"]}, "interval": {"last": "1d"}}
     ),
+    ("GET", "/jobs"): Row(LIST, "/jobs"),
+    ("POST", "/jobs"): Row(FOREIGN, "/jobs?project=T", JOB),
+    ("GET", "/jobs/{id}"): Row(FOREIGN, "/jobs/J"),
+    ("PUT", "/jobs/{id}"): Row(FOREIGN, "/jobs/J", JOB),
+    ("DELETE", "/jobs/{id}"): Row(FOREIGN, "/jobs/J"),
+    ("POST", "/jobs/{id}/runs"): Row(FOREIGN, "/jobs/J/runs"),
+    ("GET", "/jobs/{id}/runs"): Row(FOREIGN, "/jobs/J/runs"),
     ("GET", "/objects/{project}"): Row(FOREIGN, "/objects/T"),
     ("PUT", "/objects/{project}/{key:path}"): Row(FOREIGN, "/objects/T/a/report.csv", "x"),
     ("GET", "/objects/{project}/{key:path}"): Row(FOREIGN, "/objects/T/a/report.csv"),
-    ("HEAD", "/objects/{project}/{key:path}"): Row(FOREIGN, "/objects/T/a/report.csv"),
+    ("HEAD", "/objects/{project}/{key:path}"): Row(BODILESS, "/objects/T/a/report.csv"),
     ("DELETE", "/objects/{project}/{key:path}"): Row(FOREIGN, "/objects/T/a/report.csv"),
     ("POST", "/observations"): Row(
         NAMELESS, "/observations", {"observations": [{"address": "P", "value": 1.0}]}
@@ -138,9 +157,10 @@ class Others(NamedTuple):
     group: str = "waterworkers"
     alarm: str = "a1a12000-0000-4000-8000-00000000beef"
     command: str = "c0332000-0000-4000-8000-00000000beef"
+    job: str = "10b10000-0000-4000-8000-00000000beef"
 
     def fill(self, text: str) -> str:
-        for letter, name in zip("UPCTGAK", self, strict=True):
+        for letter, name in zip("UPCTGAKJ", self, strict=True):
             text = text.replace(f"/{letter}", f"/{name}").replace(f"={letter}", f"={name}")
             text = text.replace(f":{letter}", f":{name}")
         return text
@@ -166,6 +186,7 @@ NOWHERE = Others(
     "nowhere",
     "00000000-0000-4000-8000-00000000dead",
     "00000000-0000-4000-8000-00000000dead",
+    job="00000000-0000-4000-8000-00000000dead",
 )
 DOCUMENT = {
     "adapter": "modbus",
@@ -195,6 +216,7 @@ def others(shared_house: House) -> Others:
     found = Others(uuid, point)
     raise_alarm(house, found)
     record_command(house, found)
+    house.registry.jobs.add(Job(found.job, project.id, 1, JOB, None, 1))
     return found
 
 
@@ -278,6 +300,20 @@ def test_what_is_of_others_reads_as_what_does_not_exist(
         "status": 404,
         "detail": "nothing of that name is visible to you",
     }
+
+
+@pytest.mark.parametrize(("verb", "path"), of_kind(BODILESS))
+def test_an_answer_without_a_body_tells_no_more(
+    shared_house: House, stranger: httpx.Client, others: Others, verb: str, path: str
+) -> None:
+    row = MATRIX[verb, path]
+    theirs, nobodys = ask(stranger, verb, row, others), ask(stranger, verb, row, NOWHERE)
+    assert theirs.status_code == nobodys.status_code == 404
+    assert theirs.headers["Content-Length"] == nobodys.headers["Content-Length"]
+    with shared_house.client(token=None) as client:
+        assert ask(client, verb, row, others).status_code == 401
+    scopeless = shared_house.user("scopeless", scopes=USER_SCOPES - {Scope.READ})
+    assert ask(scopeless, verb, row, NOWHERE).status_code == 403
 
 
 @pytest.mark.parametrize(("verb", "path"), of_kind(LIST))

@@ -15,6 +15,7 @@ from ciaas.storage.registry.directory.journal import Journal
 from ciaas.storage.registry.events.alarms import Alarms
 from ciaas.storage.registry.mashups.store import Mashups
 from ciaas.storage.registry.migration import check
+from ciaas.storage.registry.processing.jobs import Jobs
 from ciaas.storage.registry.processing.objects import Objects
 from ciaas.storage.registry.resources.changes import ChangeLog
 from ciaas.storage.registry.resources.connections import Connections
@@ -57,6 +58,7 @@ class Registry:
         self.alarms = Alarms(database)
         self.states = States(database)
         self.objects = Objects(database)
+        self.jobs = Jobs(database)
         self.commands = Commands(database)
         self.mashups = Mashups(database, clock)
 

@@ -1,0 +1,1 @@
+"""Scheduled queries: document, schedule, runs."""
