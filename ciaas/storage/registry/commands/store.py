@@ -43,9 +43,14 @@ _Chosen: TypeAlias = sa.Select[int, str, int, int, str, int, str, int, int]
 class Commands:
     """Commands over one open registry; any thread may call."""
 
-    def __init__(self, database: Database, kept_max: int = COMMANDS_KEPT_MAX) -> None:
+    def __init__(
+        self,
+        database: Database,
+        kept_max: int = COMMANDS_KEPT_MAX,
+        removed_each: int = COMMANDS_REMOVED_AT_ONCE,
+    ) -> None:
         self._database = database
-        self._kept_max = kept_max
+        self._kept_max, self._removed_each = kept_max, removed_each
 
     def add(self, new: NewCommand, others: Sequence[Climb] = ()) -> Command:
         """Record a command with its first steps, and steps of others, in one transaction.
@@ -150,7 +155,7 @@ class Commands:
     def _make_room(self, connection: sa.Connection) -> None:
         """Remove the oldest that have ended, now and then, when more are kept than may be."""
         newest = connection.execute(sa.select(sa.func.max(table.c.id))).scalar_one() or 0
-        if newest % COMMANDS_REMOVED_AT_ONCE:
+        if newest % self._removed_each:
             return
         surplus = (
             connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()
