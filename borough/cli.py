@@ -196,7 +196,7 @@ def _runners() -> dict[str, Callable[[Home, Settings], None]]:
     def field(home: Home, settings: Settings) -> None:
         from borough.roles.field import Field
 
-        asyncio.run(Field(home).run())
+        asyncio.run(Field(home, settings).run())
 
     def compose(home: Home, settings: Settings) -> None:
         from borough.roles.compose import run_compose

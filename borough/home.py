@@ -103,6 +103,11 @@ class Home:
         return self.path / "compose"
 
     @property
+    def secrets(self) -> Path:
+        """Secrets of devices and gateways, sealed under the key file."""
+        return self.path / "secrets"
+
+    @property
     def status(self) -> Path:
         """What the watch role last wrote of every role."""
         return self.run / "status.json"

@@ -66,6 +66,38 @@ def add(file: Path, project: str | None) -> None:
         click.echo(note)
 
 
+@adapter.command()
+@click.argument("name")
+@click.option("--host", required=True, help="The one host that it is for, as the document has it.")
+def secret(name: str, host: str) -> None:
+    """Keep a secret that documents name; it is read from the terminal, or from standard input."""
+    import re
+    import sys
+
+    from borough.home import Home
+    from borough.roles.adapter_means import SECRET_CHARS_MAX, SealedSecrets
+    from borough.settings import load_settings
+    from borough.wiring import open_keys
+    from ciaas.sensorisation.secrets import NAME_FORM
+    from security.encryption.private_file import PrivateFileError
+
+    if not re.fullmatch(NAME_FORM, name):
+        raise HomeError(f"{name!r} is no name of a secret: use a to z, 0 to 9 and hyphens")
+    if sys.stdin.isatty():
+        value = click.prompt(f"Secret {name} for {host}", hide_input=True)
+    else:
+        value = sys.stdin.read(SECRET_CHARS_MAX + 2).rstrip("\r\n")
+    if not value or len(value) > SECRET_CHARS_MAX or not value.isprintable():
+        raise HomeError(f"a secret is one line of at most {SECRET_CHARS_MAX} characters")
+    home = Home(load_settings().home)
+    try:
+        SealedSecrets(home.secrets, open_keys(home)).keep(name, host, value)
+    except PrivateFileError as error:
+        raise HomeError(str(error)) from error
+    click.echo(f"secret {name} is kept for {host}; connections that wait for it try it when they")
+    click.echo("are added again, or when field starts")
+
+
 def _read(file: Path) -> dict[str, Any]:
     from ciaas.sensorisation.profile.text import TextError, read_text
 

@@ -39,6 +39,7 @@ from borough.roles.reserve import ReservedRecord
 from borough.roles.rights_feed import RightsFeed
 from borough.roles.sealing import Sealing
 from borough.roles.settled import answer_settled, settled
+from borough.roles.sightings import hear_sightings
 from borough.settings import Settings
 from borough.tls.server import open_tls, refuse_plain
 from borough.wiring import dialler, open_keys, read_bus
@@ -59,12 +60,12 @@ from ciaas.computing.volatile import VolatileReader
 from ciaas.interoperability.judge import Judge
 from ciaas.interoperability.overlay import OverlayError
 from ciaas.interoperability.rules import Rules
-from ciaas.kernel.address import EndpointId
+from ciaas.kernel.address import EndpointId, PointAddress
 from ciaas.kernel.catalogue import Catalogue
 from ciaas.kernel.decode import Decoder
 from ciaas.kernel.uplink import Uplink
 from ciaas.management.provisioning import Provisioning
-from ciaas.ports import Commit, DiskFull, Feed, HistoryError, Point
+from ciaas.ports import Commit, DiskFull, Feed, HistoryError, Missing, Point
 from ciaas.storage.accesses import AccessIndex
 from ciaas.storage.history import DuckHistory, open_history
 from ciaas.storage.record import RecordFile
@@ -104,7 +105,7 @@ class Core:
         self._record = ReservedRecord(self._record_file, home.reserve)
         self._record.refill()
         self._notes = Notes(self._record)
-        self._accesses = AccessIndex(home.accesses, self._record_file)
+        self._accesses = AccessIndex(home.accesses, self._record_file, self._number_of)
         self._signer = Signer(self._keys.record_key)
         self._sealing = Sealing(
             lambda: self._record_file.head,
@@ -142,6 +143,7 @@ class Core:
             self._directory,
             self._clock,
             settings,
+            Sealing(self._keys.derived("webhooks")),
             die,
         )
         self._commands = CityCommands(
@@ -289,8 +291,9 @@ class Core:
         async with contextlib.AsyncExitStack() as stack:
             stack.push_async_callback(self._close)
             await stack.enter_async_context(self._serving(app))
-            self._events.start()
-            stack.callback(self._events.close)  # or readers would keep the server from ending
+            await self._events.start()
+            # Before the server ends, or readers of live feeds would keep it from ending.
+            stack.push_async_callback(self._events.close)
             self._awaited = "the broker"
             control = await stack.enter_async_context(self._taking_part())
             stack.callback(self._refusal_log.close)
@@ -331,6 +334,7 @@ class Core:
         """Take hold of the bus in the one safe order; devices are let in last."""
         control = await self._connect()
         self._control = control
+        await hear_sightings(control, self._finding.board)
         await ensure_streams(
             control,
             StreamBounds(
@@ -446,6 +450,16 @@ class Core:
                 "since": refusal.at,
             }
         )
+
+    def _number_of(self, address: str) -> int | None:
+        """Return the number of a point, also of one that was removed."""
+        point = self._catalogue.by_address(PointAddress(address))
+        if point is not None:
+            return point.id
+        try:
+            return self._registry.resources.point(PointAddress(address)).id
+        except Missing:
+            return None
 
     async def _index_accesses(self) -> None:
         """Keep the log of accesses near the record, so that no question waits for it long."""

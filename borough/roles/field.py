@@ -14,9 +14,12 @@ from nats.aio.msg import Msg
 from adapters.catalogue import ADAPTERS
 from borough.clock import MachineClock
 from borough.home import Home, HomeError
+from borough.roles.adapter_means import adapter_means
 from borough.roles.documents import source_of
 from borough.roles.field_report import write_report
 from borough.roles.guard import guarded
+from borough.roles.sightings import report_sightings
+from borough.settings import Settings
 from borough.wiring import open_keys, read_bus
 from ciaas.computing.broker.connection import connect
 from ciaas.computing.broker.errors import BrokerError
@@ -40,7 +43,7 @@ _RECONNECT_S = 0.5
 class Field:
     """Runs the connections of the registry, and follows its changes."""
 
-    def __init__(self, home: Home):
+    def __init__(self, home: Home, settings: Settings):
         """Open the registry for reading and the spool.
 
         Raises:
@@ -51,6 +54,7 @@ class Field:
             self._registry = open_registry(home.registry, read_only=True)
         except Unusable as error:
             raise HomeError(str(error)) from error
+        self._means = adapter_means(home, self._keys, settings)
         self._spool = Spool(home.spool, "field")
         self._version = 0
         self._applied: dict[str, Connection] = {}
@@ -69,6 +73,7 @@ class Field:
             spool=self._spool,
             clock=MachineClock(),
             random=SystemRandom(),
+            means=self._means,
         )
         await client.subscribe("registry.changed", cb=self._notice)
         await runtime.start()
@@ -76,6 +81,7 @@ class Field:
         await desk.open()
         following = asyncio.create_task(self._follow(runtime))
         reporting = guarded(self._report(runtime))
+        sighting = guarded(report_sightings(client, runtime))
         ended = asyncio.create_task(stopping.wait())
         try:
             await asyncio.wait({following, ended}, return_when=asyncio.FIRST_COMPLETED)
@@ -84,6 +90,7 @@ class Field:
         finally:
             following.cancel()
             reporting.cancel()
+            sighting.cancel()
             await desk.close()
             await runtime.stop()
             await client.close()

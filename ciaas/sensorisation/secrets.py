@@ -6,7 +6,8 @@ from typing import Annotated, Protocol
 
 from pydantic import StringConstraints
 
-SecretName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+NAME_FORM = r"^[a-z0-9][a-z0-9-]{0,62}$"
+SecretName = Annotated[str, StringConstraints(pattern=NAME_FORM)]
 """What a document says in the place of a secret."""
 
 

@@ -155,7 +155,7 @@ class BrokerConfiguration:
         auth = _user(keys.auth, publish=(), subscribe=("$SYS.REQ.USER.AUTH",), responses="true")
         field = _user(
             keys.field,
-            publish=("uplink.field.>",),
+            publish=("uplink.field.>", "field.sightings"),
             subscribe=("_INBOX.field.>", "registry.changed", FIELD_SUBJECT),
             # it answers each request once, and while core waits for the answer
             responses=f'{{ max: 1, expires: "{round(COMMAND_VERIFY_S_MAX) + 60}s" }}',
