@@ -45,6 +45,10 @@ RSA_BITS_MIN = 2_048
 RSA_BITS_MAX = 8_192
 """A longer key only costs the broker time at each handshake."""
 
+# -- the log of accesses
+ACCESS_RANGES_TOLD_MAX = 1_000
+"""Ranges of point numbers in one entry of the record: 20 kB at most."""
+
 # -- key ring
 KEY_FILE_BYTES_MAX = 65_536
 

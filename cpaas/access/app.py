@@ -18,7 +18,7 @@ from cpaas.access.routes.assurance import accesses, dependability, metrics
 from cpaas.access.routes.commands import commands, setting
 from cpaas.access.routes.composition import mashups, publishing, templates
 from cpaas.access.routes.directory import search
-from cpaas.access.routes.events import alarms, live
+from cpaas.access.routes.events import alarms, live, subscriptions
 from cpaas.access.routes.people import browser, grants, groups, projects, rights, session, users
 from cpaas.access.routes.processing import jobs, objects, query
 from cpaas.access.routes.resources import connections, endpoints, journal, metadata, provisioning
@@ -46,9 +46,10 @@ def create_app(city: City) -> FastAPI:
     app.add_middleware(Accounting, record=city.record)
     app.add_middleware(PageDoor, pages=city.pages)
     for routes in (
-        health, session, browser, users, projects, groups, grants, rights, accesses, endpoints, journal, provisioning,
+        health, session, browser, users, projects, groups, grants, rights, accesses,
+        endpoints, journal, provisioning,
         metadata, connections, data, history, observations, quarantine, query, objects, jobs, dependability,
-        live, alarms, search, setting, commands, templates, mashups, publishing,
+        live, alarms, subscriptions, search, setting, commands, templates, mashups, publishing,
     ):  # fmt: skip
         app.include_router(routes.router, prefix=PREFIX)
     app.include_router(metrics.router)  # where monitoring systems look for it

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from security.ports import GroupStore
+from security.aaa.accesses import AccessLog
+from security.aaa.checkpoints import Signer
+from security.ports import CheckpointStore, GroupStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,3 +14,7 @@ class Assurance:
     """Parts of the platform that answer for who may do what, who did, and that it is kept."""
 
     groups: GroupStore
+    accesses: AccessLog
+    checkpoints: CheckpointStore
+    signer: Signer
+    """Whose checkpoints they are."""

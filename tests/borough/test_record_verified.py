@@ -218,7 +218,7 @@ def test_old_lines_are_held_by_the_seal(tmp_path: Path) -> None:
         record.append({"n": 3})
     assert verify(audit, (), None, None).startswith("in order: 4 records")
     path.write_bytes(path.read_bytes().replace(b'"n":1', b'"n":7', 1))
-    with pytest.raises(Bad, match="bad record 3 .* not those that were sealed"):
+    with pytest.raises(Bad, match=r"bad record 3 .* not those that were sealed"):
         verify(audit, (), None, None)
 
 

@@ -46,6 +46,7 @@ from security.aaa.checkpoints import Signer
 from security.aaa.passwords import Passwords
 from security.aaa.tokens import Scope
 from security.encryption.authority import Authority
+from security.encryption.sealing import Sealing
 from tests.cpaas.hands import Hands, downlink_of
 
 KEY = Ed25519PrivateKey.from_private_bytes(b"k" * 32)
@@ -157,7 +158,7 @@ class House:
 
 
 @contextmanager
-def served(city: City) -> Iterator[str]:
+def served(city: City, events: CityEvents | None = None) -> Iterator[str]:
     """Serve the application over real HTTP from a thread; gives the base address."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         listen = Listen("127.0.0.1", probe.getsockname()[1])
@@ -167,6 +168,8 @@ def served(city: City) -> Iterator[str]:
 
     async def serve() -> None:
         async with serving(create_app(city), listen):
+            if events is not None:
+                await events.start()
             up.set()
             await ended.wait()
 
@@ -180,6 +183,8 @@ def served(city: City) -> Iterator[str]:
     try:
         yield f"http://{listen}{API}"
     finally:
+        if events is not None:
+            asyncio.run_coroutine_threadsafe(events.close(), loop).result(30)
         loop.call_soon_threadsafe(ended.set)
         _ENDING.append(thread)
 
@@ -247,11 +252,17 @@ def open_house(folder: Path, ground: Path, authority: Authority) -> Iterator[Hou
     failures: list[BaseException] = []
     room = Room()
     finding = Finding(catalogue, history, registry, rights, room, clock)
-    settings = Settings(home=folder)
+    settings = Settings(home=folder, outgoing_allow=("127.0.0.0/8",))
     events = CityEvents(
-        history, registry, catalogue, finding.directory, clock, settings, failures.append
+        history,
+        registry,
+        catalogue,
+        finding.directory,
+        clock,
+        settings,
+        Sealing(bytes(32)),
+        failures.append,
     )
-    events.start()
     hands = Hands()
     downlink = downlink_of(
         registry, catalogue, history, rights.rights, record, clock, hands, failures
@@ -299,13 +310,12 @@ def open_house(folder: Path, ground: Path, authority: Authority) -> Iterator[Hou
         ),
     )
     try:
-        with served(city) as base_url:
+        with served(city, events) as base_url:
             house = House(city, base_url, registry, history, record, uplink, room, waiting, hands)
             yield house
             for client in house.clients:
                 client.close()
     finally:
-        events.close()
         downlink.stop()
         uplink.stop()
         history.close()

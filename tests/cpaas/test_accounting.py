@@ -75,7 +75,7 @@ def test_the_entry_says_what_the_body_was_about(house: House) -> None:
     assert abouts == [
         {"endpoint": uuid, "project": "city"},
         {"user": "anna", "prefix": f"{uuid}/#", "level": "READ"},
-        {"samples": 1, "refused": 1, "commit": 1},
+        {"samples": 1, "refused": 1, "points": "1", "count": 1, "commit": 1},
         {"keys": "unit, title"},
     ]
 

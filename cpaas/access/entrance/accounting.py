@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 _UNRECORDED = frozenset({"/api/v1/health"})
 """Asked each second by supervision; it tells nothing of the city."""
 _CHANGES_NOTHING = frozenset({"GET", "HEAD", "OPTIONS"})
+_NUMBERS = "points"
+"""Ranges of numbers that the platform made: bounded, and worth nothing when cut."""
 _RETRY = {"Retry-After": "5"}
 
 
@@ -130,7 +132,7 @@ def _entry(scope: Scope, status: int) -> Mapping[str, Any]:
         entry["token"] = token
     if about := state.get("about"):
         entry["about"] = {
-            key: redacted(value) if isinstance(value, str) else value
+            key: redacted(value) if isinstance(value, str) and key != _NUMBERS else value
             for key, value in about.items()
         }
     return entry

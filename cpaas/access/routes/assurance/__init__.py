@@ -1,1 +1,1 @@
-"""How dependable the city and the platform are."""
+"""Who did what, and how dependable it is: accesses, the record, copies, states, metrics."""

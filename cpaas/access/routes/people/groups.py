@@ -29,9 +29,7 @@ class NewGroup(BaseModel):
 
 @router.get("")
 def listed(caller: Granter) -> Response:
-    """List the groups that hold a grant on something that the caller may grant; for administrators
-    all.
-    """
+    """List the groups that hold what the caller may grant; all of them for administrators."""
     city = caller.city
     groups, members = city.assurance.groups.groups(), city.assurance.groups.members()
     known = {group.id for group in groups if caller.admin}

@@ -35,6 +35,7 @@ def last(address: str, caller: Reader) -> Response:
             HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
             f"{len(readable)} points lie below; ask for a deeper prefix",
         )
+    caller.tell_points([point.id for point in readable])
     latest = caller.city.history.latest(np.array([p.id for p in readable], np.uint32))
     entities = dict(last_values(readable, latest))
     single = "/".join(levels)

@@ -34,6 +34,7 @@ def of_many(asked: AskedQuery, caller: Reader, accept: Accept = "") -> Response:
             f"name 1 to {HISTORY_ADDRESSES_MAX} points with address=…",
         )
     points = {point.id: point for point in (_point(caller, text) for text in asked.address)}
+    caller.tell_points(list(points))
     series = caller.city.history.series(asked.span(list(points.values())))
     if "text/csv" in accept:
         addresses = [str(points[number].address) for number in series.point.tolist()]
@@ -55,7 +56,9 @@ def of_one(address: str, asked: AskedQuery, caller: Reader, accept: Accept = "")
         raise Problem(
             HTTPStatus.UNPROCESSABLE_ENTITY, "name points in the path or by address=…, not both"
         )
-    series = caller.city.history.series(asked.span([_point(caller, address)]))
+    point = _point(caller, address)
+    caller.tell_points([point.id])
+    series = caller.city.history.series(asked.span([point]))
     if "text/csv" in accept:
         return _csv(series, asked.separator, None)
     return _json(series, written(series))

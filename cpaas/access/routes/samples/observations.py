@@ -115,6 +115,7 @@ async def write(
     caller.tell(samples=len(prepared.frame), refused=len(prepared.refused))
     if prepared.answered is not None:
         return _answer(caller, prepared, prepared.answered, 0, 0, again=True)
+    caller.tell_points(prepared.frame.point)
     commit = await _committed(caller.city.write(prepared.frame, prepared.receipt))
     stored = len(commit.frame)
     # Nothing new and no repeat either: the same request was written while this one waited.

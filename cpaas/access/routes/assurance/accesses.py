@@ -1,0 +1,127 @@
+"""The log of accesses: who read or wrote a point, and the record by subject, kind and time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from fastapi.responses import Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from ciaas.kernel.address import EndpointId, parse_point
+from ciaas.ports import Missing
+from cpaas.access.answers.documents import as_json
+from cpaas.access.caller import Admin, Caller, Granter
+from cpaas.access.moments import read_moment
+from cpaas.access.problems import not_found
+from cpaas.limits import LIST_DEFAULT, LIST_MAX
+from security.aaa.accesses import Asked
+from security.aaa.levels import Level
+
+router = APIRouter(tags=["assurance"])
+
+_WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+
+
+class Interval(BaseModel):
+    """Which entries, newest first."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    from_: str | None = Field(None, alias="from")
+    to: str | None = None
+    limit: int = Field(LIST_DEFAULT, ge=1, le=LIST_MAX)
+    before: int | None = Field(None, ge=1)
+    """``seq`` of the last entry of the page before."""
+    subject: str | None = None
+
+    def asked(self, point: int | None = None, kind: str | None = None) -> Asked:
+        """Return the question; raises Problem (400) when a time is none."""
+        return Asked(
+            self.limit,
+            point,
+            self.subject,
+            kind,
+            read_moment(self.from_, "from"),
+            read_moment(self.to, "to"),
+            self.before,
+        )
+
+
+class Search(Interval):
+    """Which entries of the whole record."""
+
+    kind: str | None = None
+
+
+@router.get("/accesses/{address:path}")
+def of_point(address: str, interval: Annotated[Interval, Query()], caller: Granter) -> Response:
+    """List who read or wrote a point, newest first: for who holds GRANT on it."""
+    point = _point(caller, address)
+    found = caller.city.assurance.accesses.find(interval.asked(point=point))
+    return as_json([_access(entry) for entry in found])
+
+
+@router.get("/record")
+def search(interval: Annotated[Search, Query()], caller: Admin) -> Response:
+    """Search the record by subject, kind and time; entries stand as they were written."""
+    return as_json(caller.city.assurance.accesses.find(interval.asked(kind=interval.kind)))
+
+
+@router.get("/record/checkpoints")
+def checkpoints(caller: Admin) -> Response:
+    """Return the newest checkpoints and the key that they are signed with, to be kept elsewhere."""
+    assurance = caller.city.assurance
+    return as_json(
+        {
+            "key": assurance.signer.public_pem.decode(),
+            "fingerprint": assurance.signer.fingerprint,
+            "checkpoints": [
+                {"size": c.size, "head": c.head, "at": c.at, "signature": c.signature}
+                for c in assurance.checkpoints.checkpoints()
+            ],
+        }
+    )
+
+
+def _point(caller: Caller, text: str) -> int:
+    """Return the number of a point on which the caller holds GRANT, removed ones included.
+
+    Raises:
+        AddressError: it is no address.
+        Problem: 404 when it is not the caller's to know, 403 below GRANT.
+    """
+    city, address = caller.city, parse_point(text)
+    uuid = EndpointId(address.partition("/")[0])
+    endpoint = city.catalogue.endpoint(uuid)
+    if endpoint is not None:
+        caller.need(endpoint, address.split("/"), Level.GRANT)
+    else:
+        deleted = city.catalogue.deleted(uuid)
+        if deleted is None or caller.level(deleted.project) < Level.OWN:
+            raise not_found()
+    point = city.catalogue.by_address(address)
+    if point is not None:
+        return point.id
+    try:
+        return city.registry.point(address).id
+    except Missing:
+        raise not_found() from None
+
+
+def _access(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an entry as its subject may be told of: without the points of other owners."""
+    about = entry.get("about", {})
+    told = {key: entry[key] for key in ("seq", "at", "who", "from", "token", "verb", "path")
+            if key in entry}  # fmt: skip
+    kind = str(entry.get("kind", ""))
+    # A query that is too long for a path is posted, and says that it reads.
+    reads = isinstance(about, dict) and about.get("reads", False)
+    wrote = kind != "access" or (entry.get("verb") in _WRITES and not reads)
+    return told | {
+        "kind": kind,
+        "did": "wrote" if wrote else "read",
+        "points": about.get("count", 1) if isinstance(about, dict) else 1,
+        "exact": about.get("exact", True) if isinstance(about, dict) else True,
+    }
