@@ -158,7 +158,7 @@ def test_a_mashup_acts_as_a_user_of_its_own_with_just_its_rights(
     uuid = made(admin, rule(point))
     admin.post(f"/mashups/{uuid}/publish")
     mine = [g for g in admin.get("/grants").json() if g["user"] == f"mashup:{uuid}"]
-    assert [(g["prefix"], g["level"]) for g in mine] == [(point, "READ")]
+    assert [(g["prefix"], g["level"]) for g in mine] == [(f"{point}/#", "READ")]
     assert admin.delete(f"/mashups/{uuid}").status_code == 204
     assert not [g for g in admin.get("/grants").json() if g["user"] == f"mashup:{uuid}"]
     assert admin.get(f"/mashups/{uuid}").status_code == 404
