@@ -43,10 +43,10 @@ class Contents:
         return Received(self, self._incoming / secrets.token_hex(16), self._bytes_max)
 
     @contextmanager
-    def kept(self, received: Received) -> Iterator[str]:
+    def kept(self, received: Received) -> Iterator[None]:
         """Put a received content in its place and keep it there for the length of the block.
 
-        Returns after fsync of the file and its folder, with the digest. A content that no key
+        The block begins after fsync of the file and its folder. A content that no key
         holds when the block ends goes with the next `sweep`.
 
         Raises:
@@ -58,7 +58,7 @@ class Contents:
         try:
             with _room():
                 self._place(received, digest)
-            yield digest
+            yield
         finally:
             with self._turn:
                 self._pins[digest] -= 1

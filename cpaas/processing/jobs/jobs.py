@@ -8,8 +8,10 @@ QUERY_S_MAX in history, with one thread of DuckDB, never in the event loop or th
 from __future__ import annotations
 
 import logging
+import threading
 import uuid
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -26,8 +28,6 @@ from cpaas.processing.jobs.schedule import next_ms, trigger
 
 log = logging.getLogger(__name__)
 
-_REQUESTED = "requested:"
-"""Before a job's UUID: a run that somebody asked for, beside the scheduled ones."""
 _SWEEP_AFTER_S = 10.0
 
 
@@ -36,6 +36,11 @@ class Jobs:
 
     def __init__(self, runner: Runner):
         self._runner, self._store, self._clock = runner, runner.store, runner.clock
+        self._turn = threading.Lock()
+        self._called: dict[str, str] = {}
+        """By job, the call that waits in the scheduler; one that is outdated does nothing."""
+        self._requested: set[str] = set()
+        """Jobs that somebody asked for and that have not begun."""
         self._scheduler = BackgroundScheduler(
             executors={"default": ThreadPoolExecutor(JOBS_AT_ONCE)},
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
@@ -74,37 +79,51 @@ class Jobs:
         if missed and document.missed == "run":
             self._call(job, now, Cause.MISSED)
             return
+        due_at = job.due_at
+        if missed or due_at is None:
+            due_at = self._next(job, document, now)
         if missed:
             self._runner.skip(job, Cause.MISSED, "its time passed while the platform was down")
-        self._call(job, self._next(job, document, now), Cause.SCHEDULE)
+        self._call(job, due_at, Cause.SCHEDULE)
 
     def _call(self, job: Job, due_at: int | None, cause: Cause) -> None:
         """Have a job run at its time, or not any more when there is none."""
         self._store.put_off(job.id, due_at)
+        self._forget(job.id)
         if due_at is None:
-            self._forget(job.id)
             return
-        self._scheduler.add_job(
+        # An id of its own for each time: the scheduler drops a call whose id is still at work.
+        call = self._scheduler.add_job(
             self._due,
             "date",
             run_date=datetime.fromtimestamp(due_at / 1000, UTC),
             args=(job.id, due_at, cause),
-            id=job.id,
-            replace_existing=True,
         )
+        with self._turn:
+            self._called[job.id] = call.id
 
     def _due(self, id_: str, due_at: int, cause: Cause) -> None:
-        """Run a job whose time has come, and see to its next time, whatever becomes of the run."""
+        """Run a job whose time has come, then have it called again.
+
+        The next time is kept before the run, so that a crash in it does not repeat it.
+        """
         job = self._store.job(id_)
         if job is None or job.due_at != due_at:
             return  # changed or removed since it was called
         document = JobDocument.model_validate(job.document)
         now = self._clock.now_ms()
-        self._call(job, self._next(job, document, now), Cause.SCHEDULE)
-        if document.missed == "skip" and now - due_at > JOB_LATE_S_MAX * 1000:
-            self._runner.skip(job, cause, f"other jobs took until {(now - due_at) // 1000} s after")
-            return
-        self._runner.run(job, cause)
+        coming = self._next(job, document, now)
+        self._store.put_off(id_, coming)
+        try:
+            if document.missed == "skip" and now - due_at > JOB_LATE_S_MAX * 1000:
+                late_s = (now - due_at) // 1000
+                self._runner.skip(job, cause, f"other jobs took until {late_s} s after its time")
+            else:
+                self._runner.run(job, cause)
+        finally:
+            job = self._store.job(id_)
+            if job is not None and job.due_at == coming and not self._runner.stopping.is_set():
+                self._call(job, coming, Cause.SCHEDULE)
 
     def _next(self, job: Job, document: JobDocument, now: int) -> int | None:
         schedule = document.schedule
@@ -112,10 +131,11 @@ class Jobs:
         return next_ms(due, now)
 
     def _forget(self, id_: str) -> None:
-        try:
-            self._scheduler.remove_job(id_)
-        except JobLookupError:  # it was not called, or it runs just now
-            log.debug("job %s was not waiting", id_)
+        with self._turn:
+            call = self._called.pop(id_, None)
+        if call is not None:
+            with suppress(JobLookupError):  # its time has come just now: it finds itself outdated
+                self._scheduler.remove_job(call)
 
     # -- keeping
 
@@ -158,15 +178,18 @@ class Jobs:
             Crowded: it was asked for already and has not begun.
         """
         job = self.job(id_)
-        if self._scheduler.get_job(_REQUESTED + id_) is not None:
-            raise Crowded("this job was asked for already and waits for its turn")
-        self._scheduler.add_job(
-            self._runner.run,
-            "date",
-            run_date=datetime.now(UTC),
-            args=(job, Cause.REQUEST),
-            id=_REQUESTED + id_,
-        )
+        with self._turn:
+            if id_ in self._requested:
+                raise Crowded("this job was asked for already and waits for its turn")
+            self._requested.add(id_)
+        self._scheduler.add_job(self._as_requested, "date", args=(job.id,))
+
+    def _as_requested(self, id_: str) -> None:
+        with self._turn:
+            self._requested.discard(id_)
+        job = self._store.job(id_)
+        if job is not None:
+            self._runner.run(job, Cause.REQUEST)
 
     def job(self, id_: str) -> Job:
         """Return a job.

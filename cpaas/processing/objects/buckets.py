@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from ciaas.ports import Clock
+from ciaas.ports import Clock, RegistryError
 from ciaas.storage.objects import (
     ALWAYS,
     Condition,
     ContentMissing,
     Contents,
     ObjectEntry,
+    ObjectError,
     ObjectKeys,
     Received,
 )
@@ -53,11 +54,15 @@ class Buckets:
         Raises:
             PreconditionFailed, QuotaExceeded, NoRoom, Conflict: nothing was changed.
         """
-        with self.contents.kept(received) as digest:
-            entry = ObjectEntry(
-                project, key, digest, received.bytes, media_type, self.clock.now_ms(), user
-            )
-            before = self.keys.put(entry, quota=self.quota, condition=condition)
+        digest = received.digest
+        now = self.clock.now_ms()
+        entry = ObjectEntry(project, key, digest, received.bytes, media_type, now, user)
+        try:
+            with self.contents.kept(received):
+                before = self.keys.put(entry, quota=self.quota, condition=condition)
+        except (ObjectError, RegistryError):
+            self.contents.remove(digest, self.keys.holds)
+            raise
         if before is not None and before.digest != digest:
             self.contents.remove(before.digest, self.keys.holds)
         return entry, before is None
