@@ -82,6 +82,12 @@ ROLE_STABLE_S = 30.0
 STOP_S_MAX = 9.0
 """For all roles together."""
 WIRE_RECEIVE_BYTES = 262_144
+WIRE_SEND_S = 10.0
+"""A broker that takes nothing for so long is given up, and reached again."""
+CLIENT_LINK_PENDING_MESSAGES = 100_000
+CLIENT_LINK_PENDING_BYTES = 64_000_000
+"""Of one subscription of a link on nats-py; beyond it the broker's messages are dropped, which ends
+the connection, and what was not acknowledged comes again."""
 WIRE_CONTROL_LINE_MAX = 65_536
 """A longer line before its end is no NATS protocol."""
 WIRE_PULSE_S = 0.005
@@ -218,6 +224,8 @@ HISTORY_SEGMENT_FAN_IN = 4
 HISTORY_SEGMENT_LEVELS = 4
 """The largest segments hold ROWS * FAN_IN ** (LEVELS - 1) rows: 16.8 million."""
 HISTORY_SEAL_RETRY_S = 30.0
+HISTORY_COPY_WAIT_S = 5.0
+"""How long a copy waits for the commit in hand before it gives up."""
 HISTORY_CHECKPOINT_TRIES = 40
 """5 ms apart; then the checkpoint waits until it has the file for itself."""
 HISTORY_TIDY_COMMITS = 10_000

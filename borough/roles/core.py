@@ -143,7 +143,7 @@ class Core:
             self._directory,
             self._clock,
             settings,
-            Sealing(self._keys.derived("webhooks")),
+            self._keys.derived("webhooks"),
             die,
         )
         self._commands = CityCommands(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import ssl
 from collections.abc import Callable
 
 from borough.settings import Settings
+from ciaas.computing.outgoing import Outgoing, Reach
 from ciaas.kernel.catalogue import Catalogue
 from ciaas.management.alarms.watch import AlarmWatch
 from ciaas.management.events.desk import EventDesk
@@ -12,8 +15,10 @@ from ciaas.management.events.feed import LiveFeeds
 from ciaas.management.events.hub import Hub
 from ciaas.management.events.line import LineWriter
 from ciaas.management.events.selection import Directory
+from ciaas.management.subscriptions.desk import Subscriptions
 from ciaas.ports import Clock, Commit, HistoryStore
 from ciaas.storage.registry import Registry
+from security.encryption.sealing import Sealing
 
 
 class CityEvents:
@@ -27,25 +32,62 @@ class CityEvents:
         directory: Directory,
         clock: Clock,
         settings: Settings,
+        webhook_key: bytes,
         failed: Callable[[BaseException], None],
     ) -> None:
-        """Build the parts; nothing follows yet."""
+        """Build the parts; nothing follows yet.
+
+        Args:
+            history: Where older commits are read.
+            registry: Keeps alarms and subscriptions.
+            catalogue: Knows points and what is said of them.
+            directory: Finds the points of a filter.
+            clock: Of this machine.
+            settings: How long live data is kept, and what may be reached.
+            webhook_key: 32 bytes that receivers' secrets are sealed with.
+            failed: Told when a thread ends by a fault; the process has to end.
+        """
         self._hub = Hub(history, LineWriter(catalogue.point))
         self._alarms = AlarmWatch(self._hub, registry.alarms, catalogue.overlay, clock, failed)
         catalogue.on_points(self._alarms.learn)
+        reach = Reach.of(settings.outgoing_allow)
+        tls = ssl.create_default_context()  # one for all: it holds the authorities of the world
+
+        def active(user: int) -> bool:
+            known = registry.accounts.user_by_id(user)
+            return known is not None and not known.disabled
+
+        self._subscriptions = Subscriptions(
+            hub=self._hub,
+            steps=self._alarms.steps,
+            directory=directory,
+            address=lambda point: catalogue.point(point).address,
+            store=registry.subscriptions,
+            reach=reach,
+            sealing=Sealing(webhook_key),
+            clock=clock,
+            patience_s=settings.live_max_age_s,
+            active=active,
+            outgoing=lambda: Outgoing(reach, connections=1, tls=tls),
+        )
         self.desk = EventDesk(
-            LiveFeeds(self._hub, settings.live_max_age_s, clock), directory, self._alarms
+            LiveFeeds(self._hub, settings.live_max_age_s, clock),
+            directory,
+            self._alarms,
+            self._subscriptions,
         )
 
-    def start(self) -> None:
+    async def start(self) -> None:
         """Begin to follow commits."""
         self._alarms.start()
+        await self._subscriptions.start()
 
     def offer(self, commit: Commit) -> None:
         """Take a commit from the uplink; returns at once."""
         self._hub.offer(commit)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """End all who follow."""
         self._hub.close()
-        self._alarms.stop()
+        await self._subscriptions.close()
+        await asyncio.to_thread(self._alarms.stop)

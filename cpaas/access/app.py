@@ -17,7 +17,7 @@ from cpaas.access.routes import health
 from cpaas.access.routes.assurance import accesses, dependability, metrics
 from cpaas.access.routes.commands import commands, setting
 from cpaas.access.routes.composition import mashups, publishing, templates
-from cpaas.access.routes.directory import search
+from cpaas.access.routes.directory import changes, search
 from cpaas.access.routes.events import alarms, live, subscriptions
 from cpaas.access.routes.people import browser, grants, groups, projects, rights, session, users
 from cpaas.access.routes.processing import jobs, objects, query
@@ -49,7 +49,7 @@ def create_app(city: City) -> FastAPI:
         health, session, browser, users, projects, groups, grants, rights, accesses,
         endpoints, journal, provisioning,
         metadata, connections, data, history, observations, quarantine, query, objects, jobs, dependability,
-        live, alarms, subscriptions, search, setting, commands, templates, mashups, publishing,
+        live, alarms, subscriptions, search, changes, setting, commands, templates, mashups, publishing,
     ):  # fmt: skip
         app.include_router(routes.router, prefix=PREFIX)
     app.include_router(metrics.router)  # where monitoring systems look for it

@@ -46,7 +46,6 @@ from security.aaa.checkpoints import Signer
 from security.aaa.passwords import Passwords
 from security.aaa.tokens import Scope
 from security.encryption.authority import Authority
-from security.encryption.sealing import Sealing
 from tests.cpaas.hands import Hands, downlink_of
 
 KEY = Ed25519PrivateKey.from_private_bytes(b"k" * 32)
@@ -260,7 +259,7 @@ def open_house(folder: Path, ground: Path, authority: Authority) -> Iterator[Hou
         finding.directory,
         clock,
         settings,
-        Sealing(bytes(32)),
+        bytes(32),
         failures.append,
     )
     hands = Hands()
@@ -296,8 +295,15 @@ def open_house(folder: Path, ground: Path, authority: Authority) -> Iterator[Hou
         future_ms=300_000,
         refresh_rights=rights.refresh,
         processing=build_processing(
-            registry, catalogue, history, rights.rights, finding.directory, clock,
-            folder / "objects", OBJECTS_QUOTA, record,
+            registry,
+            catalogue,
+            history,
+            rights.rights,
+            finding.directory,
+            clock,
+            folder / "objects",
+            OBJECTS_QUOTA,
+            record,
         ),  # fmt: skip
         pages=PageFolder(folder / "pages"),
         commands=downlink,

@@ -17,6 +17,7 @@ from ciaas.kernel.address import EndpointId, PointAddress
 from ciaas.kernel.downlink.command import Rung, Step
 from ciaas.kernel.downlink.ports import NewCommand
 from ciaas.management.alarms.ports import Alarm, Harvest, State
+from ciaas.management.subscriptions.ports import DeadLetter, EventKind, Subscription
 from cpaas.access.app import create_app
 from security.aaa.tokens import Scope
 from tests.cpaas.conftest import API, USER_SCOPES, House
@@ -133,6 +134,18 @@ MATRIX: dict[tuple[str, str], Row] = {
     ("GET", "/alarms"): Row(NAMELESS, "/alarms"),
     ("GET", "/alarms/{id}"): Row(FOREIGN, "/alarms/A"),
     ("POST", "/alarms/{id}/acknowledge"): Row(FOREIGN, "/alarms/A/acknowledge", {"comment": "a"}),
+    ("GET", "/subscriptions"): Row(LIST, "/subscriptions"),
+    ("POST", "/subscriptions"): Row(NAMELESS, "/subscriptions", {"url": "http://10.0.0.1/"}),
+    ("GET", "/subscriptions/{id}"): Row(FOREIGN, "/subscriptions/S"),
+    ("PATCH", "/subscriptions/{id}"): Row(FOREIGN, "/subscriptions/S", {"enabled": False}),
+    ("DELETE", "/subscriptions/{id}"): Row(FOREIGN, "/subscriptions/S"),
+    ("GET", "/subscriptions/{id}/dead-letters"): Row(FOREIGN, "/subscriptions/S/dead-letters"),
+    ("POST", "/subscriptions/{id}/dead-letters/{number}/replay"): Row(
+        FOREIGN, "/subscriptions/S/dead-letters/1/replay"
+    ),
+    ("DELETE", "/subscriptions/{id}/dead-letters/{number}"): Row(
+        FOREIGN, "/subscriptions/S/dead-letters/1"
+    ),
     ("GET", "/live"): Row(NAMELESS, "/live?after=no-id"),
     ("GET", "/changes"): Row(NOTHING_FOUND, "/changes"),
     ("GET", "/search"): Row(NOTHING_FOUND, "/search?address=U"),
@@ -141,6 +154,26 @@ MATRIX: dict[tuple[str, str], Row] = {
     ("GET", "/dependability/report"): Row(FOREIGN, "/dependability/report?endpoint=U"),
     ("GET", "/dependability/states"): Row(FOREIGN, "/dependability/states?resource=device:U"),
     ("GET", "/metrics"): Row(ADMIN, f"{ROOT}/metrics"),
+    ("GET", "/mashups"): Row(LIST, "/mashups"),
+    ("POST", "/mashups"): Row(FOREIGN, "/mashups?project=T", {"name": "a"}),
+    ("GET", "/mashups/node-types"): Row(NAMELESS, "/mashups/node-types"),
+    ("GET", "/mashups/templates"): Row(NAMELESS, "/mashups/templates"),
+    ("POST", "/mashups/templates/{template}"): Row(
+        NAMELESS, "/mashups/templates/index", {"name": "a", "points": {"text": "a"}}
+    ),
+    ("GET", "/mashups/{uuid}"): Row(FOREIGN, "/mashups/M"),
+    ("PUT", "/mashups/{uuid}"): Row(FOREIGN, "/mashups/M", {"name": "mine"}),
+    ("DELETE", "/mashups/{uuid}"): Row(FOREIGN, "/mashups/M"),
+    ("GET", "/mashups/{uuid}/check"): Row(FOREIGN, "/mashups/M/check"),
+    ("GET", "/mashups/{uuid}/status"): Row(FOREIGN, "/mashups/M/status"),
+    ("POST", "/mashups/{uuid}/publish"): Row(FOREIGN, "/mashups/M/publish", {}),
+    ("POST", "/mashups/{uuid}/pause"): Row(FOREIGN, "/mashups/M/pause"),
+    ("POST", "/mashups/{uuid}/resume"): Row(FOREIGN, "/mashups/M/resume"),
+    ("GET", "/mashups/{uuid}/versions"): Row(FOREIGN, "/mashups/M/versions"),
+    ("GET", "/mashups/{uuid}/versions/{number}"): Row(FOREIGN, "/mashups/M/versions/1"),
+    ("POST", "/mashups/{uuid}/dry-run"): Row(
+        FOREIGN, "/mashups/M/dry-run", {"from": "2026-01-01", "to": "2026-01-02"}
+    ),
     ("GET", "/quarantine"): Row(FOREIGN, "/quarantine?endpoint=U"),
 }
 """Both of `/observations` and `/ca-certificate` have tests of their own below; `/live`, which never
@@ -156,11 +189,13 @@ class Others(NamedTuple):
     project: str = "water"
     group: str = "waterworkers"
     alarm: str = "a1a12000-0000-4000-8000-00000000beef"
+    subscription: str = "5b5c0000-0000-4000-8000-00000000beef"
     command: str = "c0332000-0000-4000-8000-00000000beef"
     job: str = "10b10000-0000-4000-8000-00000000beef"
+    mashup: str = ""
 
     def fill(self, text: str) -> str:
-        for letter, name in zip("UPCTGAKJ", self, strict=True):
+        for letter, name in zip("UPCTGASKJM", self, strict=True):
             text = text.replace(f"/{letter}", f"/{name}").replace(f"={letter}", f"={name}")
             text = text.replace(f":{letter}", f":{name}")
         return text
@@ -187,6 +222,7 @@ NOWHERE = Others(
     "00000000-0000-4000-8000-00000000dead",
     "00000000-0000-4000-8000-00000000dead",
     job="00000000-0000-4000-8000-00000000dead",
+    mashup="00000000-0000-4000-8000-00000000dead",
 )
 DOCUMENT = {
     "adapter": "modbus",
@@ -213,7 +249,8 @@ def others(shared_house: House) -> Others:
     assert house.client().put("/grants", json=body).status_code == 204
     project = next(p for p in house.registry.resources.projects() if p.name == "water")
     house.registry.resources.put_connection("waterworks", project.id, "modbus", {"x": 1}, True)
-    found = Others(uuid, point)
+    mashup = house.registry.mashups.create(project.id, {"name": "Flow"})
+    found = Others(uuid, point, mashup=mashup.uuid)
     raise_alarm(house, found)
     record_command(house, found)
     house.registry.jobs.add(Job(found.job, project.id, 1, JOB, None, 1))
@@ -237,6 +274,14 @@ def raise_alarm(house: House, whose: Others) -> None:
     assert known is not None
     alarm = Alarm(whose.alarm, known.id, "minor", "dry", State.RAISED, 0.0, 0, 1, 1, 0)
     house.registry.alarms.store(Harvest(house.history.last_commit(), {}, {alarm.id: alarm}))
+
+
+def subscribe(house: House, whose: Others) -> None:
+    [owner] = [user.id for user in house.city.accounts.users() if user.name == "owner"]
+    store = house.registry.subscriptions
+    kind, url = EventKind.SAMPLES, "http://10.0.0.1/"
+    store.add(Subscription(whose.subscription, owner, kind, "", url, {}, 0, "", False, 0, 0))
+    store.bury(whose.subscription, DeadLetter(0, 0, 1, 0, "no"))
 
 
 @pytest.fixture(scope="module")

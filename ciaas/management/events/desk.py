@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from ciaas.management.alarms.watch import AlarmWatch
 from ciaas.management.events.feed import LiveFeeds
 from ciaas.management.events.selection import Directory
+from ciaas.management.subscriptions.desk import Subscriptions
 
 
 @dataclass(frozen=True, slots=True)
 class EventDesk:
-    """Live feeds, how their filters find points, and alarms."""
+    """Live feeds, how their filters find points, alarms, and webhooks."""
 
     feeds: LiveFeeds
     directory: Directory
     alarms: AlarmWatch
+    subscriptions: Subscriptions

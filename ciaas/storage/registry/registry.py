@@ -13,6 +13,7 @@ from ciaas.storage.registry.database import Database
 from ciaas.storage.registry.dependability.states import States
 from ciaas.storage.registry.directory.journal import Journal
 from ciaas.storage.registry.events.alarms import Alarms
+from ciaas.storage.registry.events.subscriptions import Subscriptions
 from ciaas.storage.registry.mashups.store import Mashups
 from ciaas.storage.registry.migration import check
 from ciaas.storage.registry.processing.jobs import Jobs
@@ -56,6 +57,7 @@ class Registry:
         self.checkpoints = Checkpoints(database)
         self.certificates = Certificates(database, clock)
         self.alarms = Alarms(database)
+        self.subscriptions = Subscriptions(database)
         self.states = States(database)
         self.objects = Objects(database)
         self.jobs = Jobs(database)

@@ -1,0 +1,1 @@
+"""Webhooks: what is recorded, delivered to receivers that keep nobody waiting."""
