@@ -48,6 +48,10 @@ def test_how_to_connect_modbus_devices(desk: Desk) -> None:
         read_along(desk, page[1:])
 
 
+def test_how_to_find_things(desk: Desk) -> None:
+    read_along(desk, blocks("howto-find.md"))
+
+
 def test_how_to_enrol_a_device(desk: Desk) -> None:
     page = blocks("howto-enrol-device.md")
     port = f'connect("localhost", {desk.settings.mqtts.port})'

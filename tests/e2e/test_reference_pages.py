@@ -17,6 +17,7 @@ from ciaas.interoperability.judge import PRECEDENCE, VERDICTS
 from ciaas.kernel.decode import Why
 from ciaas.kernel.sample import Reason
 from ciaas.kernel.wire import Verb
+from ciaas.management.directory.filter import Filter, FilterParameters
 from ciaas.ports import Resample
 from cpaas import limits as cpaas
 from cpaas.access.app import PREFIX, create_app
@@ -93,6 +94,10 @@ def test_the_api_page_has_every_scope_and_level_in_order() -> None:
         ("api.md", f"newest id each {ciaas.FEED_ALIVE_S:g} seconds"),
         ("api.md", f"takes nothing for {ciaas.FEED_STALL_S:g} seconds"),
         ("api.md", f"up to {ciaas.FEEDS_PER_USER_MAX} feeds open, all users together {ciaas.FEEDS_MAX};"),
+        ("api.md", f"has up to {ciaas.FILTER_TERMS_MAX} entries"),
+        ("api.md", f"of up to {ciaas.FILTER_TEXT_CHARS_MAX} characters"),
+        ("api.md", f"in up to {ciaas.FILTER_DEPTH_MAX} levels"),
+        ("api.md", f"`limit` is 1 to {cpaas.LIST_MAX}, default {cpaas.LIST_DEFAULT}"),
         ("architecture.md", f"up to {ciaas.UPLINK_BATCH_MESSAGES:,} messages or"),
         ("architecture.md", f"or {ciaas.UPLINK_BATCH_BYTES // 10**6} MB"),
         ("cloudio.md", f"newest {ciaas.HISTORY_JOURNAL_ROWS_KEPT:,} lines"),
@@ -110,6 +115,13 @@ def test_the_api_page_has_every_scope_and_level_in_order() -> None:
 )
 def test_the_bounds_on_the_pages_are_those_of_the_code(page: str, bound: str) -> None:
     assert bound in " ".join(_page(page).split())
+
+
+def test_the_filters_keys_are_on_the_api_page_and_no_others() -> None:
+    cells = _first_cells(_section(_page("api.md"), "Filter"))
+    named = {name for cell in cells for name in re.findall(r"`(\w+)`", cell)}
+    assert named == {field.alias or name for name, field in Filter.model_fields.items()}
+    assert named > {f.alias or name for name, f in FilterParameters.model_fields.items()}
 
 
 def test_the_words_of_resampling_are_on_the_api_page() -> None:
