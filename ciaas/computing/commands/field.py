@@ -65,6 +65,6 @@ class FieldCourier:
         except NoRespondersError:
             answered(Answer(Rung.QUEUED, "core", "the field role does not run"))
         except NatsTimeout:
-            answered(Answer(Rung.UNKNOWN, "core", "the field role gave no answer in time"))
+            answered(Answer(Rung.SENT, "core", "the field role gave no answer in time"))
         except (NatsError, msgspec.MsgspecError, ValueError) as error:
-            answered(Answer(Rung.UNKNOWN, "core", f"no answer of the field role: {error}"))
+            answered(Answer(Rung.SENT, "core", f"no answer of the field role: {error}"))

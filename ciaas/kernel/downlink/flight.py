@@ -108,9 +108,9 @@ class Flight:
             if self.command.sends < COMMAND_SENDS_MAX:
                 return Step(Rung.SENT, now, "core", "again: the point is idempotent")
         said = "accepted, but " if self.command.state is Rung.ACCEPTED else ""
-        return Step(
-            Rung.UNKNOWN, now, "core", f"{said}not confirmed within {self.verify_ms / 1_000:g} s"
-        )
+        last = next((answer.why for answer in reversed(self.answers) if answer.why), "")
+        why = f"{said}not confirmed within {self.verify_ms / 1_000:g} s"
+        return Step(Rung.UNKNOWN, now, "core", f"{why}: {last}" if last else why)
 
     def overtaken(self, now: int) -> Step:
         """Return the end of a command whose time to be sent is over."""

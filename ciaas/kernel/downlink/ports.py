@@ -119,7 +119,10 @@ class Parcel:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came of carrying it: the rung reached, QUEUED when nothing has left."""
+    """What came of carrying it: the rung reached, QUEUED when nothing has left.
+
+    SENT says that it left and why no more is known; a sample may still confirm it.
+    """
 
     rung: Rung
     who: str
