@@ -27,6 +27,9 @@ def demo(home: Home, settings: Settings, seconds: float | None, as_json: bool) -
         HomeError: the platform or the demo could not start; one sentence.
     """
     began = time.monotonic()
+    # The quarter's feeds are on this machine, and what is read over HTTP must be public otherwise.
+    allowed = (*settings.outgoing_allow, "127.0.0.1/32")
+    settings = settings.model_copy(update={"outgoing_allow": allowed})
     with starting(home, settings) as coming:
         # Imported while the platform starts: together these take a second of processor time.
         from borough.demo.children import ChildError

@@ -20,15 +20,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from borough.demo.city.plan import measurands
-from borough.demo.city.thing import Path, Thing
+from borough.demo.city.thing import Thing
 from borough.demo.concurrency import all_of
-from borough.demo.devices.registers import connection
 from borough.demo.limits import ENROL_PARALLEL_MAX
 from borough.demo.platform_api import Platform, PlatformError
 from borough.demo.recordings.replay import DAY_MS
 
 PROJECT = "quarter"
-CONNECTION = "quarter-field"
 PAST_DAYS = 14
 _LIST_PAGE = 1_000
 _CERTIFICATE_DAYS_MIN = 7
@@ -100,7 +98,7 @@ async def enrol(
     platform: Platform,
     things: Sequence[Thing],
     folders: Folders,
-    field: Awaitable[tuple[str, int]],
+    connections: Awaitable[Sequence[dict[str, Any]]],
 ) -> Notes:
     """Make the platform know the things: project, endpoints, overlays, certificates, connection.
 
@@ -108,7 +106,7 @@ async def enrol(
         platform: signed in as an administrator.
         things: the quarter.
         folders: where the devices keep keys and certificates.
-        field: gives host and port of the Modbus server once it listens.
+        connections: gives the connection documents once the servers in them listen.
 
     Raises:
         PlatformError: the platform refused something.
@@ -138,10 +136,9 @@ async def enrol(
         *(enrol_one(thing) for thing in things),
         *(describe_class(m.conforms, m.overlay()) for m in measurands(tuple(things))),
     )
-    polled = tuple(thing for thing in things if thing.path is Path.MODBUS)
-    host, port = await field
-    document = connection(CONNECTION, polled, host, port)
-    await platform.send("PUT", f"/connections/{CONNECTION}", document, {"project": PROJECT})
+    for document in await connections:
+        path = f"/connections/{document['name']}"
+        await platform.send("PUT", path, document, {"project": PROJECT})
     # Last: a polled thing must be the adapter's before its past is uploaded by its own certificate.
     notes.write(folders.notes)
     return notes

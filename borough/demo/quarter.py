@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
@@ -16,9 +17,8 @@ from borough.demo.city.plan import quarter
 from borough.demo.city.thing import Path, Thing
 from borough.demo.concurrency import all_of
 from borough.demo.devices.device_process import Spec
-from borough.demo.devices.modbus_process import HOST
-from borough.demo.devices.registers import POLL_S
 from borough.demo.enrol import Folders, Notes, enrol, enrolled
+from borough.demo.gateways import Gateways
 from borough.demo.limits import BACKFILL_WAIT_S_MAX, FIRST_SAMPLE_S_MAX, STOP_S_MAX
 from borough.demo.platform_api import NotFound, Platform, PlatformError
 from borough.demo.recordings.library import Recordings
@@ -29,7 +29,6 @@ _STREET_KINDS = frozenset({"pedestrian-counter", "noise-meter"})
 _PROGRESS_S = 10.0
 _SETTLE_EVERY_S = 60.0
 _LOOK_S = 0.2
-_PORT_S_MAX = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +155,7 @@ class _Run:
         self._things = quarter()
         self._devices: list[Child] = []
         self._heard: list[Heard] = []
-        self._field: Child | None = None
+        self._gateways = Gateways(self._things, self._folders.home, self._folders.recordings)
         self._first_sample_s = 0.0
         self._started_ms = 0
         self._ended_ms = 0
@@ -212,14 +211,7 @@ class _Run:
         await self._stop_devices()
         self._say("devices stopped; comparing their ledgers with the history")
         await self._accountant.settle()
-        polled = [
-            [thing.address(channel) for channel in thing.channels]
-            for thing in self._things
-            if thing.path is Path.MODBUS
-        ]
-        silent, delivered, verdicts = await gaps(
-            self._platform, polled, self._started_ms, self._ended_ms, POLL_S
-        )
+        silent, delivered, verdicts = await self._gaps()
         account = self._accountant.account
         aside = await quarantined(
             self._platform, {thing.uuid for thing in self._things}, self._started_ms
@@ -246,48 +238,35 @@ class _Run:
             disputed=tuple(account.examples),
         )
 
+    async def _gaps(self) -> tuple[int, int, Counter[str]]:
+        """Return gaps, rows and verdicts of what is read, each at its own interval."""
+        silent, delivered, verdicts = 0, 0, Counter[str]()
+        for interval_s, devices in self._gateways.polled().items():
+            found = await gaps(
+                self._platform, devices, self._started_ms, self._ended_ms, interval_s
+            )
+            silent, delivered = silent + found[0], delivered + found[1]
+            verdicts += found[2]
+        return silent, delivered, verdicts
+
     async def end(self) -> None:
         """End every process that is still there."""
         try:
             await self._stop_devices()
         finally:
             try:
-                if self._field is not None:
-                    await self._field.stop(STOP_S_MAX)
+                await self._gateways.stop()
             finally:
                 await self._platform.close()
 
     async def _enrol(self, prepared: asyncio.Task[None]) -> Notes:
-        field = asyncio.create_task(self._start_field(prepared))
+        connections = asyncio.create_task(self._gateways.documents(prepared))
         try:
-            notes = await enrol(self._platform, self._things, self._folders, field)
+            notes = await enrol(self._platform, self._things, self._folders, connections)
         finally:
-            field.cancel()
+            connections.cancel()
         self._say(f"{len(self._things)} endpoints enrolled")
         return notes
-
-    async def _start_field(self, prepared: asyncio.Task[None]) -> tuple[str, int]:
-        """Start the Modbus server, on the port of the last run if it is free."""
-        await prepared
-        note = self._folders.home / "field.port"
-        heard: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-
-        def hear(report: Mapping[str, Any]) -> None:
-            note.write_text(str(report["port"]))
-            if not heard.done():
-                heard.set_result(report["port"])
-
-        def told() -> dict[str, Any]:
-            return {"port": _port(note), "kept": str(self._folders.recordings)}
-
-        self._field = Child("borough.demo.devices.modbus_process", (), told, hear)
-        self._field.start()
-        try:
-            return HOST, await asyncio.wait_for(heard, _PORT_S_MAX)
-        except TimeoutError:
-            raise ChildError(
-                self._field.failed() or f"the Modbus server gave no port within {_PORT_S_MAX:.0f} s"
-            ) from None
 
     def _start_devices(self, notes: Notes) -> None:
         live = [thing for thing in self._things if thing.path is Path.MQTT]
@@ -295,7 +274,7 @@ class _Run:
             "street": [thing for thing in live if thing.kind in _STREET_KINDS],
             "indoor": [thing for thing in live if thing.kind not in _STREET_KINDS],
         }
-        polled = [thing for thing in self._things if thing.path is Path.MODBUS]
+        polled = [thing for thing in self._things if thing.path is not Path.MQTT]
         for name, things in groups.items():
             path = self._folders.home / f"{name}.json"
             self._spec(name, things, polled if name == "indoor" else [], notes).write(path)
@@ -365,9 +344,9 @@ class _Run:
                 self._say(f"a device process ended with code {code}: not all was acknowledged")
 
     def _check(self) -> None:
-        for child in (*self._devices, self._field):
-            if child is not None and (reason := child.failed()):
-                raise ChildError(reason)
+        failures = (*(child.failed() for child in self._devices), self._gateways.failed())
+        if reason := next(filter(None, failures), ""):
+            raise ChildError(reason)
 
     @property
     def _past_left(self) -> int:
@@ -388,11 +367,6 @@ class _Run:
 
     def _say(self, text: str) -> None:
         self._write(f"[{time.monotonic() - self._began:6.1f} s] {text}")
-
-
-def _port(note: FilePath) -> int:
-    """Return the port to ask for: that of the last start if there was one, else any."""
-    return int(note.read_text()) if note.exists() else 0
 
 
 def _to_stderr(line: str) -> None:

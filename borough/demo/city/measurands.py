@@ -26,3 +26,9 @@ LAMP_POWER = Measurand("LampPower", "active power", "W", (0, 10_000))
 LAMP_ENERGY = Measurand(
     "LampEnergy", "energy, counted", "kWh", (0, 10_000_000), source_unit="Wh", factor=0.001
 )
+VACANT = Measurand("VacantSpaces", "parking spaces, vacant", "{space}", (0, 5_000))
+OCCUPIED = Measurand("OccupiedSpaces", "parking spaces, occupied", "{space}", (0, 5_000))
+BIKES = Measurand("AvailableBikes", "bikes to rent", "{bike}", (0, 100))
+DOCKS = Measurand("AvailableDocks", "docks without a bike", "{dock}", (0, 100))
+FILL = Measurand("FillLevel", "share of a bin that is full", "%", (0, 100))
+BATTERY = Measurand("BatteryCharge", "charge of a battery", "%", (0, 100))

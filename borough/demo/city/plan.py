@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from borough.demo.city.bikes import bike_stations
+from borough.demo.city.bins import waste_bins
+from borough.demo.city.parking import car_parks
 from borough.demo.city.streets import (
     lane_loops,
     light_cabinets,
@@ -25,6 +28,9 @@ def quarter() -> tuple[Thing, ...]:
         *road_counters(),
         *water_mains(),
         *light_cabinets(),
+        *car_parks(),
+        *bike_stations(),
+        *waste_bins(),
     )
 
 

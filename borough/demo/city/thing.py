@@ -30,6 +30,12 @@ class Path(StrEnum):
 
     MQTT = "mqtt"
     MODBUS = "modbus"
+    DATEX = "datex"
+    """XML over HTTP, polled."""
+    GBFS = "gbfs"
+    """JSON over HTTP, polled."""
+    ZIGBEE = "zigbee"
+    """A broker of its own, in the shape of Zigbee2MQTT."""
 
 
 @dataclass(frozen=True, slots=True)

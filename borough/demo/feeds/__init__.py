@@ -1,0 +1,1 @@
+"""Feeds of the demo that are not the platform's: documents on the web, a broker of its own."""
