@@ -84,7 +84,7 @@ function Wish({ point, unit, range, busy, onWish }: WishProps) {
     return wrong ? undefined : onWish(value);
   };
   return (
-    <Form onSubmit={submit} className={styles.wish!}>
+    <Form onSubmit={submit} className={styles.wish!} validationBehavior="aria">
       {point.type === "Boolean" ? (
         <Segments label="Value" chosen={on} options={{ on: "On", off: "Off" }} onChoose={turn} />
       ) : (
@@ -93,6 +93,7 @@ function Wish({ point, unit, range, busy, onWish }: WishProps) {
           name="value"
           inputMode={numeric ? "decimal" : "text"}
           isInvalid={fault !== null}
+          onChange={() => blame(null)}
           fault={fault}
           hint={limits(range, unit)}
           autoComplete="off"
