@@ -16,6 +16,7 @@ import click
 from borough.bench.limits import PAIRS_MAX
 from borough.commands.adapter import adapter
 from borough.commands.audit import audit
+from borough.commands.backup import backup, restore
 from borough.commands.endpoint import endpoint
 from borough.commands.report import report
 from borough.home import Home, HomeError
@@ -38,6 +39,8 @@ def borough() -> None:
 
 borough.add_command(adapter)
 borough.add_command(audit)
+borough.add_command(backup)
+borough.add_command(restore)
 borough.add_command(endpoint)
 borough.add_command(report)
 
@@ -79,7 +82,7 @@ def demo(seconds: float | None, json_: bool) -> None:
 
 
 @borough.command()
-@click.argument("name", type=click.Choice(["uplink", "latency", "query"]))
+@click.argument("name", type=click.Choice(["uplink", "latency", "query", "modbus", "live"]))
 @click.option("--case", "cases", multiple=True, help="Only this case; may be given several times.")
 @click.option(
     "--pairs",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from http import HTTPStatus
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -22,6 +24,8 @@ TOKENS_IN_FORCE_MAX = 40
 """
 _LABEL = "command line"
 _PAGE = 500
+_SAVE_PATIENCE_S = 600.0
+"""Until the first byte of a file that the platform has to copy first."""
 _SCOPES = ("read", "write", "configure", "grant", "admin")
 
 
@@ -64,6 +68,19 @@ class LocalClient:
         """Return the answer as bytes of a media type; raises as `call`."""
         return self._request("GET", path, headers={"Accept": media_type}).content
 
+    def save(self, path: str, target: Path) -> None:
+        """Write the answer into a file, for its owner alone, as it comes; raises as `call`."""
+        descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "wb") as file, self._explained():
+            with self._http.stream("GET", path, timeout=_SAVE_PATIENCE_S) as answer:
+                if answer.is_error:
+                    answer.read()
+                    raise HomeError(_reason(answer))
+                for piece in answer.iter_raw():
+                    file.write(piece)
+            file.flush()
+            os.fsync(file.fileno())
+
     def pages(self, path: str, key: str) -> Iterator[Mapping[str, Any]]:
         """Yield the entries of a listing over all its pages; raises as `call`."""
         after: dict[str, str] = {}
@@ -73,13 +90,18 @@ class LocalClient:
                 return
             after = {"after": page[-1][key]}
 
-    def _request(self, verb: str, path: str, **more: Any) -> httpx.Response:
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
         try:
-            answer = self._http.request(verb, path, **more)
+            yield
         except httpx.TransportError as error:
             raise HomeError(
                 f"the platform does not answer at {self._http.base_url}; start it with: borough up"
             ) from error
+
+    def _request(self, verb: str, path: str, **more: Any) -> httpx.Response:
+        with self._explained():
+            answer = self._http.request(verb, path, **more)
         if answer.is_error:
             raise HomeError(_reason(answer))
         return answer

@@ -226,6 +226,8 @@ HISTORY_SEGMENT_LEVELS = 4
 HISTORY_SEAL_RETRY_S = 30.0
 HISTORY_COPY_WAIT_S = 5.0
 """How long a copy waits for the commit in hand before it gives up."""
+HISTORY_COPY_RELEASE_S = 60.0
+"""How long it then waits for queries that began meanwhile."""
 HISTORY_CHECKPOINT_TRIES = 40
 """5 ms apart; then the checkpoint waits until it has the file for itself."""
 HISTORY_TIDY_COMMITS = 10_000

@@ -22,6 +22,7 @@ from borough.clock import MachineClock
 from borough.console.checkout import CONSOLE
 from borough.home import Home, HomeError
 from borough.roles.attendance import Attendance, Claims
+from borough.roles.backup import Backup
 from borough.roles.commands import CityCommands
 from borough.roles.composing import workshop
 from borough.roles.documents import DocumentDoor
@@ -256,7 +257,11 @@ class Core:
             commands=self._commands.downlink,
             events=self._events.desk,
             assurance=Assurance(
-                self._registry.groups, self._accesses, self._registry.checkpoints, self._signer
+                self._registry.groups,
+                self._accesses,
+                self._registry.checkpoints,
+                self._signer,
+                Backup(self._home, self._history, self._record_file, self._clock.now_ms),
             ),
             directory=self._finding.desk,
             mashups=workshop(

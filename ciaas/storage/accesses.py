@@ -156,8 +156,10 @@ class AccessIndex:
             begin = place.offset - len(line)
             at = entry.get("at")
             entries.append(
-                (place.sequence, at if isinstance(at, int) else 0, kind, who)
-                + (place.file, begin, len(line))
+                (
+                    *(place.sequence, at if isinstance(at, int) else 0, kind, who),
+                    *(place.file, begin, len(line)),
+                )
             )
             touches += [(*touch[:1], place.sequence, *touch[1:]) for touch in self._touches(entry)]
         oldest = end.sequence - ACCESS_INDEX_ENTRIES_MAX

@@ -175,6 +175,15 @@ class RecordFile:
         except FileNotFoundError:
             return b""
 
+    def extent(self) -> list[tuple[Path, int]]:
+        """Return the files and how many bytes of each are whole entries on disk."""
+        with self._writing:
+            paths = self._paths()
+            return [
+                *((path, path.stat().st_size) for path in paths[:-1]),
+                *((path, self._length) for path in paths[-1:]),
+            ]
+
     def close(self) -> None:
         """Let go of the directory; further entries are refused."""
         with self._writing:

@@ -14,7 +14,7 @@ from cpaas.access.entrance.authentication import Authentication
 from cpaas.access.entrance.body import BodyLimit
 from cpaas.access.pages.door import PageDoor
 from cpaas.access.routes import health
-from cpaas.access.routes.assurance import accesses, dependability, metrics
+from cpaas.access.routes.assurance import accesses, backup, dependability, metrics
 from cpaas.access.routes.commands import commands, setting
 from cpaas.access.routes.composition import mashups, publishing, templates
 from cpaas.access.routes.directory import changes, search
@@ -46,7 +46,7 @@ def create_app(city: City) -> FastAPI:
     app.add_middleware(Accounting, record=city.record)
     app.add_middleware(PageDoor, pages=city.pages)
     for routes in (
-        health, session, browser, users, projects, groups, grants, rights, accesses,
+        health, session, browser, users, projects, groups, grants, rights, accesses, backup,
         endpoints, journal, provisioning,
         metadata, connections, data, history, observations, quarantine, query, objects, jobs, dependability,
         live, alarms, subscriptions, search, changes, setting, commands, templates, mashups, publishing,

@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 from security.aaa.accesses import AccessLog
 from security.aaa.checkpoints import Signer
 from security.ports import CheckpointStore, GroupStore
+
+
+class Packer(Protocol):
+    """Makes one consistent copy of the platform."""
+
+    def pack(self) -> Iterator[bytes]:
+        """Return the pieces of a tar archive.
+
+        Raises:
+            Conflict: another one is under way.
+            DiskFull: there is no room for the copies that it takes.
+        """
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,3 +33,4 @@ class Assurance:
     checkpoints: CheckpointStore
     signer: Signer
     """Whose checkpoints they are."""
+    backup: Packer

@@ -21,6 +21,8 @@ from borough.clock import MachineClock
 from borough.home import Home
 from borough.roles.composing import workshop
 from borough.roles.core import judge_of
+from borough.home import Home
+from borough.roles.backup import Backup
 from borough.roles.documents import DocumentDoor
 from borough.roles.events import CityEvents
 from borough.roles.finding import Finding
@@ -240,6 +242,7 @@ def open_house(folder: Path, ground: Path, authority: Authority) -> Iterator[Hou
     history = open_history(None, clock=clock)
     record = RecordFile(folder / "audit", clock.now_ms)
     accesses = AccessIndex(folder / "accesses.sqlite", record)
+    backup = Backup(Home(folder), history, record, clock.now_ms)
     catalogue = Catalogue(registry.resources)
     rights = RightsFeed(registry)
 
@@ -309,7 +312,7 @@ def open_house(folder: Path, ground: Path, authority: Authority) -> Iterator[Hou
         commands=downlink,
         events=events.desk,
         observation=Observation(registry.states, lambda: b"# EOF\n"),
-        assurance=Assurance(registry.groups, accesses, registry.checkpoints, Signer(KEY)),
+        assurance=Assurance(registry.groups, accesses, registry.checkpoints, Signer(KEY), backup),
         directory=finding.desk,
         mashups=workshop(
             registry, catalogue, history, rights.rights, finding.directory, Home(folder), ()

@@ -76,6 +76,7 @@ MATRIX: dict[tuple[str, str], Row] = {
     ),
     ("DELETE", "/grants"): Row(FOREIGN, "/grants?user=owner&prefix=U"),
     ("GET", "/accesses/{address:path}"): Row(FOREIGN, "/accesses/P"),
+    ("GET", "/backup"): Row(ADMIN, "/backup"),
     ("GET", "/record"): Row(ADMIN, "/record"),
     ("GET", "/record/checkpoints"): Row(ADMIN, "/record/checkpoints"),
     ("GET", "/groups"): Row(LIST, "/groups"),

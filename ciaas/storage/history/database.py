@@ -31,6 +31,8 @@ class Database:
         self, path: Path | None, *, memory_limit_mb: int, threads: int, cursors: int
     ) -> None:
         self.path = path
+        self.copy_path = None if path is None else path.with_name(path.name + ".copy")
+        """The one other file that may be written, by `ATTACH`."""
         self.poisoned = False
         self._config: dict[str, str | bool | int | float | list[str]] = {
             "memory_limit": f"{memory_limit_mb}MB",
@@ -39,7 +41,6 @@ class Database:
             "checkpoint_threshold": "1TB",
             # BEGIN takes the snapshot, so that a list of tables read beside it fits.
             "immediate_transaction_mode": True,
-            "enable_external_access": False,
             "python_enable_replacements": False,
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
@@ -108,11 +109,18 @@ class Database:
         except duckdb.Error as error:
             raise refusal_to_open(error, self.path or Path()) from error
         try:
+            # Only before the database is shut in can the exception be named.
+            root.execute("SET allowed_paths = ?", [self._copy_files()])
+            root.execute("SET enable_external_access = false")
             schema.require_current(root, self.path)
         except BaseException:
             root.close()
             raise
         return root
+
+    def _copy_files(self) -> list[str]:
+        suffixes = ("", ".wal", ".wal.checkpoint", ".wal.recovery")
+        return [f"{self.copy_path}{suffix}" for suffix in suffixes if self.copy_path]
 
     def _take(self) -> Cursor:
         with self._turn:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -11,13 +12,14 @@ from typing import Any
 from numpy.typing import NDArray
 
 from ciaas.kernel.sample import Frame, Millis, Uint32s, Uint64s
-from ciaas.limits import HISTORY_MEMORY_MB, HISTORY_THREADS
+from ciaas.limits import HISTORY_COPY_WAIT_S, HISTORY_MEMORY_MB, HISTORY_THREADS
 from ciaas.ports import (
     Aside,
     Clock,
     Commit,
     HistoryError,
     Intake,
+    Interrupted,
     JournalLine,
     Receipt,
     Series,
@@ -27,6 +29,7 @@ from ciaas.ports import (
     WindowsPart,
 )
 from ciaas.storage.history.bounds import Bounds
+from ciaas.storage.history.copying import write_copy
 from ciaas.storage.history.database import Database
 from ciaas.storage.history.reading.commits import commit_before, commits
 from ciaas.storage.history.reading.series import series
@@ -237,6 +240,38 @@ class DuckHistory:
         """Do at once what the sealer would do in its time, and write the log into the file."""
         self._heal_for_reading()
         self._sealer.work()
+
+    def copy(self, held: Callable[[], None]) -> Path:
+        """Write all that is committed into a fresh file beside the store, and return its path.
+
+        Commits go on but for the moment of ``held``; sealing waits for the end.
+
+        Args:
+            held: Called at the moment that the copy is of, while no commit can be made: what it
+                copies of other stores belongs to exactly this history.
+
+        Raises:
+            Interrupted: the store is being healed; repeat the call.
+            DiskFull: there is no room for the copy.
+            HistoryError: it is in memory.
+        """
+        if self._database.copy_path is None:
+            raise HistoryError("a history in memory is not copied")
+        self._heal_for_reading()
+        with self._sealer.turn:
+            return write_copy(self._database, self._database.copy_path, self._holding(held))
+
+    @contextmanager
+    def _holding(self, held: Callable[[], None]) -> Iterator[None]:
+        """Keep commits waiting for the block, and call what was handed over behind it."""
+        # Whoever heals holds this lock and waits for the sealer's: one of both has to give way.
+        if not self._writing.acquire(timeout=HISTORY_COPY_WAIT_S):
+            raise Interrupted("history is held up; try again")
+        try:
+            yield
+            held()
+        finally:
+            self._writing.release()
 
     # -- private pieces
 

@@ -167,7 +167,8 @@ class Sealer:
 
     def _checkpoint(self) -> None:
         """Write the log back into the file, between two commits if one can be found."""
-        with self._database.lend() as cursor:
+        # A forced checkpoint would end a copy that is being made.
+        with self.turn, self._database.lend() as cursor:
             for _ in range(HISTORY_CHECKPOINT_TRIES):
                 try:
                     cursor.execute("CHECKPOINT")

@@ -1,0 +1,148 @@
+"""Brings a backup back into an empty home, and makes sure that all of it is sound."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from borough import archive
+from borough.clock import MachineClock
+from borough.home import Home, HomeError, Lock
+from borough.roles.schema import migrate
+from borough.wiring import open_keys
+from ciaas.ports import HistoryError, RegistryError
+from security.encryption.authority import Authority
+from security.encryption.certificates import AuthorityError
+
+_VERIFIER = Path(__file__).with_name("audit_verify.py")
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What came back."""
+
+    made_at: int
+    """When the backup was made, milliseconds since 1970 UTC."""
+    samples: int
+    commits: int
+    endpoints: int
+    grants: int
+    record: str
+    """What the verifier said last."""
+
+
+def restore(home: Home, path: Path, keys: Path | None) -> Restored:
+    """Unpack a backup into a home that holds nothing yet, and check what came back.
+
+    A home that is not sound in the end is left empty again.
+
+    Args:
+        home: Empty, or with a key file alone.
+        path: The archive.
+        keys: The key file of the home that was backed up; None when it lies in the home already.
+
+    Raises:
+        HomeError: one sentence that says what is wrong and what to do.
+    """
+    _refuse_used(home)
+    content = archive.check(path)
+    home.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if shutil.disk_usage(home.path).free < content.size:
+        raise HomeError(f"{home.path} has no room for {content.size // 10**6} MB; free some first")
+    brought = _bring_keys(home, keys)
+    folder = home.path / "restore"
+    shutil.rmtree(folder, ignore_errors=True)
+    moved: list[Path] = []
+    try:
+        folder.mkdir(mode=0o700)
+        archive.unpack(path, folder)
+        _check_authority(home, folder / "authority")
+        for part in sorted(folder.iterdir()):
+            target = home.path / part.name
+            if target.is_dir():
+                target.rmdir()
+            moved.append(part.rename(target))
+        return _examined(home, content.at)
+    except BaseException:
+        for part in moved:
+            shutil.rmtree(part) if part.is_dir() else part.unlink()
+        if brought:
+            home.keys.unlink()
+        raise
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _refuse_used(home: Home) -> None:
+    for part in (home.registry, home.history, home.audit, home.authority, home.objects):
+        if part.exists() and not (part.is_dir() and not any(part.iterdir())):
+            raise HomeError(
+                f"the home {home.path} holds {part.name} already and a restore never overwrites; "
+                "name an empty one with BOROUGH_HOME"
+            )
+
+
+def _bring_keys(home: Home, keys: Path | None) -> bool:
+    """Put the key file into the home; True when it was not there before."""
+    if home.keys.exists():
+        if keys is not None:
+            raise HomeError(f"{home.keys} is there already; leave --keys out, or move it away")
+        return False
+    if keys is None:
+        raise HomeError(
+            "a backup never holds the key file: name the one of the home that was backed up with "
+            "--keys keys.json"
+        )
+    try:
+        data = keys.read_bytes()
+    except OSError as error:
+        raise HomeError(f"the key file {keys} cannot be read: {error.strerror}") from error
+    home.keys.touch(0o600, exist_ok=False)
+    home.keys.write_bytes(data)
+    try:
+        open_keys(home)
+    except HomeError:
+        home.keys.unlink()
+        raise
+    return True
+
+
+def _check_authority(home: Home, folder: Path) -> None:
+    try:
+        Authority.open(folder, open_keys(home).ca_passphrase, MachineClock().now_ms)
+    except AuthorityError as error:
+        raise HomeError(f"this key file is not of the home that was backed up: {error}") from error
+
+
+def _examined(home: Home, made_at: int) -> Restored:
+    """Open everything as the platform does, and count."""
+    from ciaas.storage.history import open_history
+    from ciaas.storage.registry import open_registry
+
+    home.prepare()
+    lock = Lock(home, "watch")
+    lock.take()
+    try:
+        migrate(home)
+        with open_history(home.history, clock=MachineClock()) as history:
+            counts = history.counts()
+        with open_registry(home.registry, read_only=True) as registry:
+            endpoints = len(registry.resources.endpoints())
+            grants = len(registry.grants.grants()) + len(registry.groups.group_grants())
+    except (HistoryError, RegistryError) as error:
+        raise HomeError(f"what came back is not sound: {error}") from error
+    finally:
+        lock.release()
+    verified = subprocess.run(  # noqa: S603 - a program of ours, on files of ours
+        [sys.executable, "-I", str(_VERIFIER), str(home.audit)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    said = (verified.stdout.splitlines() or [verified.stderr])[-1]
+    if verified.returncode:
+        raise HomeError(f"the record that came back is not in order: {said}")
+    return Restored(made_at, counts["samples"], counts["commits"], endpoints, grants, said)
