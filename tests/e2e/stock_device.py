@@ -36,6 +36,21 @@ class Device:
         node.add_object("light", thing)
         self.endpoint.add_node(name, node)
 
+    def add_dimmer(self, name: str) -> None:
+        """Add a node with an object that the platform may set."""
+        thing = CloudioRuntimeObject()
+        for attribute, kind, constraint in (
+            ("level", float, "SetPoint"),
+            ("steps", int, "Parameter"),
+            ("scene", str, "SetPoint"),
+            ("on", bool, "SetPoint"),
+        ):
+            key = f"{name}/{attribute}"
+            self.attributes[key] = thing.add_attribute(attribute, kind, constraint)
+        node = CloudioRuntimeNode()
+        node.add_object("light", thing)
+        self.endpoint.add_node(name, node)
+
     def remove(self, name: str) -> None:
         """Remove a node."""
         self.endpoint.remove_node(name)

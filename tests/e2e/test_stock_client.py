@@ -185,6 +185,46 @@ def test_it_connects_measures_in_both_formats_and_leaves(lamp: Lamp) -> None:
     lamp.wait_online(False)
 
 
+@pytest.mark.parametrize("format_", ["json", "cbor"])
+def test_it_is_set_and_confirms_in_both_formats(lamp: Lamp, format_: str) -> None:
+    lamp.tell("format", format_)
+    lamp.tell("add_dimmer", "dimmer")
+    until(lambda: lamp.nodes() == {"dimmer"} or None, "the node in the model")
+    for name, values in (
+        ("level", [42.5, 42.5, 0]),
+        ("steps", [7]),
+        ("scene", ["evening"]),
+        ("on", [True, False]),
+    ):
+        for value in values:
+            address = f"{lamp.uuid}/dimmer/light/{name}"
+            answer = lamp.client.put(
+                f"/data/{address}", json={"value": value}, params={"wait": 30}
+            ).json()
+            assert (answer["state"], answer["value"]) == ("verified", value), answer
+            assert lamp.client.get(f"/data/{address}").json()["value"] == value
+
+
+def test_a_parameter_waits_for_it_while_it_is_away(lamp: Lamp) -> None:
+    lamp.tell("add_dimmer", "dimmer")
+    until(lambda: lamp.nodes() == {"dimmer"} or None, "the node in the model")
+    pause(AFTER_CONNECTING_S)
+    lamp.process.kill()
+    lamp.wait_online(False)
+    lamp.end()
+    steps = f"{lamp.uuid}/dimmer/light/steps"
+    asked = lamp.client.put(f"/data/{steps}", json={"value": 9}).json()
+    assert asked["state"] == "queued"
+    lamp.process = lamp._start()
+    lamp.tell("online", True)
+    lamp.tell("add_dimmer", "dimmer")
+    ended = until(
+        lambda: (c := lamp.client.get(f"/commands/{asked['id']}").json())["ended"] and c,
+        "the end of the command",
+    )
+    assert (ended["state"], ended["value"]) == ("verified", 9), ended
+
+
 def test_what_it_measured_during_an_outage_comes_later_and_nothing_twice(
     platform: Platform, lamp: Lamp
 ) -> None:

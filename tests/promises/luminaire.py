@@ -117,24 +117,24 @@ class Luminaire:
         self.deaf = False
         """True: it gets sets and says nothing."""
         self._value, self._time = 0.0, 1.0
-        host, _, port = platform.mqtts.rpartition(":")
+        self._platform, self._enrolled = platform, enrolled
+        self._client: mqtt.Client
+
+    def start(self) -> None:
+        """Connect, the first time or again."""
+        host, _, port = self._platform.mqtts.rpartition(":")
+        own = self._enrolled
+        # A new client each time: this library's loop, started again, forgets to close a socket.
         self._client = client = mqtt.Client(
             CallbackAPIVersion.VERSION2, self.uuid, protocol=mqtt.MQTTv311
         )
-        client.tls_set_context(platform_tls(enrolled.authority, enrolled.certificate, enrolled.key))
+        client.tls_set_context(platform_tls(own.authority, own.certificate, own.key))
         client.will_set(f"@offline/{self.uuid}", b"DEAD", qos=1)
         client.reconnect_delay_set(1, 2)
         client.on_connect = self._greet
         client.on_message = self._obey
         client.connect_async(host, int(port))
-
-    def start(self) -> None:
-        self._client.loop_start()
-
-    def come_back(self) -> None:
-        """Connect again after having left."""
-        self._client.reconnect()
-        self._client.loop_start()
+        client.loop_start()
 
     def leave(self) -> None:
         self._client.disconnect()

@@ -185,7 +185,7 @@ def test_a_device_that_was_away_gets_a_set_point_at_its_greeting(
     until(lambda: client.get(online).json() is False or None, "the device to be gone")
     asked = client.put(f"/data/{lamp.address}", json={"value": 60_000, "ttl_s": 60}).json()
     assert asked["state"] == "queued"
-    lamp.come_back()
+    lamp.start()
     ended = until(
         lambda: (c := client.get(f"/commands/{asked['id']}").json())["ended"] and c, "its end"
     )

@@ -22,13 +22,13 @@ from ciaas.kernel.downlink.flight import GREETING_MS, Flight
 from ciaas.kernel.downlink.order import NotWritable, Order, digest, read_value, ttl_s
 from ciaas.kernel.downlink.ports import Answer, Climb, CommandStore, Courier, NewCommand, Parcel
 from ciaas.kernel.downlink.safeguards import WRITABLE, Safeguards
+from ciaas.kernel.downlink.waiters import Waiters
 from ciaas.kernel.downlink.wanted import Unfit, as_delivered
 from ciaas.kernel.model import Value
 from ciaas.kernel.sample import Frame, Uint32s
 from ciaas.kernel.uplink import Busy
 from ciaas.limits import (
     COMMAND_EVIDENCE_WAITING_MAX,
-    COMMAND_WAITERS_MAX,
     COMMANDS_OPEN_MAX,
 )
 from ciaas.ports import (
@@ -55,6 +55,7 @@ _RETRY_MS = 500
 _RETRY_MS_MAX = 10_000
 _FAULT_S = 1.0
 _LOOK_BACK_ROWS = 1_000
+_AWAY = "the device is away, or has no such point now"
 
 
 class Downlink:
@@ -86,7 +87,7 @@ class Downlink:
         self._thread: threading.Thread | None = None
         self._flights: dict[int, Flight] = {}
         """By number, oldest first."""
-        self._waiters: dict[str, list[Future[Command]]] = defaultdict(list)
+        self._waiters = Waiters()
         self._answers: SimpleQueue[tuple[int, int, Answer]] = SimpleQueue()
         self._greetings: SimpleQueue[EndpointId] = SimpleQueue()
         self._evidence: SimpleQueue[Frame] = SimpleQueue()
@@ -150,16 +151,12 @@ class Downlink:
         Raises:
             Busy: COMMAND_WAITERS_MAX callers wait already.
         """
-        done: Future[Command] = Future()
         with self._lock:
             if command.number not in self._flights:
+                done: Future[Command] = Future()
                 done.set_result(self._store.command(command.id))
                 return done
-            if sum(map(len, self._waiters.values())) >= COMMAND_WAITERS_MAX:
-                raise Busy("too many callers wait for commands; ask again without waiting")
-            self._waiters[command.id].append(done)
-        done.add_done_callback(partial(self._forget, command.id))
-        return done
+            return self._waiters.add(command.id)
 
     def counts(self) -> Mapping[str, int]:
         """Return how many commands are open, by the rung they have reached."""
@@ -334,9 +331,10 @@ class Downlink:
             if flight.under_way:
                 if now >= flight.verify_by:
                     self._look_back(flight)
-                step = flight.ended(now, self._reachable(flight))
-                if step is not None and step.rung is Rung.SENT and (why := self._refused(flight)):
-                    step = Step(Rung.UNKNOWN, now, "core", f"sent once, and not again: {why}")
+                reachable = self._reachable(flight)
+                step = flight.ended(now, reachable)
+                if step is not None and step.rung is Rung.SENT:
+                    step = self._again(flight, step, reachable, now)
             elif now >= flight.command.expires_at:
                 step = flight.overtaken(now)
             elif flight.command.point in busy:
@@ -354,7 +352,7 @@ class Downlink:
         if now < flight.due:
             return None
         if not self._reachable(flight):
-            flight.away, flight.waits_for = True, "the device is away"
+            flight.away, flight.waits_for = True, _AWAY
             flight.due = now + _RETRY_MS
             return None
         if flight.away and flight.stamped:
@@ -363,6 +361,15 @@ class Downlink:
         if why := self._refused(flight):
             return Step(Rung.REJECTED, now, "core", why)
         return Step(Rung.SENT, now, "core")
+
+    def _again(self, flight: Flight, step: Step, reachable: bool, now: int) -> Step | None:
+        """Return the step of a command to be sent once more, looked at as at the first time."""
+        if not reachable and now < flight.verify_by:
+            flight.repeat_at = now + _RETRY_MS
+            return None
+        if why := self._refused(flight):
+            return Step(Rung.UNKNOWN, now, "core", f"sent once, and not again: {why}")
+        return step
 
     def _refused(self, flight: Flight) -> str | None:
         """Return why the command may not leave now, None when it may.
@@ -381,12 +388,19 @@ class Downlink:
         )
 
     def _reachable(self, flight: Flight) -> bool:
+        """Tell whether a set would find its point now.
+
+        A device that has just come online may bring the node of the point a moment later. What
+        will never be reachable counts as reachable: what is wrong is found when it is to be sent.
+        """
         endpoint = self._catalogue.endpoint(EndpointId(flight.command.address.partition("/")[0]))
-        courier = (
-            None if endpoint is None or endpoint.feed is None else self._couriers.get(endpoint.feed)
-        )
-        if endpoint is None or courier is None:
-            return True  # not to be waited for: what is wrong is found when it is to be sent
+        if endpoint is None or endpoint.feed is None:
+            return True
+        courier = self._couriers.get(endpoint.feed)
+        if courier is None:
+            return True
+        if self._catalogue.by_address(flight.command.address) is None:
+            return False
         return courier.ready(endpoint)
 
     def _send(self, flight: Flight) -> None:
@@ -471,18 +485,7 @@ class Downlink:
     def _tell_ended(self, commands: Sequence[Command]) -> None:
         for command in commands:
             if command.state.terminal:
-                with self._lock:
-                    waiting = self._waiters.pop(command.id, [])
-                for done in waiting:
-                    if done.set_running_or_notify_cancel():
-                        done.set_result(command)
-
-    def _forget(self, id_: str, done: Future[Command]) -> None:
-        with self._lock:
-            if done in (waiting := self._waiters.get(id_, [])):
-                waiting.remove(done)
-                if not waiting:
-                    del self._waiters[id_]
+                self._waiters.tell(command)
 
 
 def _line(id_: str, address: str, value: Value, step: Step) -> dict[str, Any]:

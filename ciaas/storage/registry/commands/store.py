@@ -147,9 +147,16 @@ class Commands:
 
     def latest(self, point: int) -> Latest:
         """Return when commands of a point were stamped and sent last."""
-        newest = sa.select(sa.func.max(table.c.stamp), sa.func.max(table.c.sent_at))
+        # Of one point, one command is under way at a time: both rise with the number.
+        newest = sa.select(table.c.stamp).where(table.c.point == point).order_by(table.c.id.desc())
+        sent = sa.select(table.c.sent_at).where(
+            table.c.point == point, table.c.sent_at.is_not(None)
+        )
         with self._database.read() as connection:
-            stamp, sent_at = connection.execute(newest.where(table.c.point == point)).one()
+            stamp = connection.execute(newest.limit(1)).scalar_one_or_none()
+            sent_at = connection.execute(
+                sent.order_by(table.c.id.desc()).limit(1)
+            ).scalar_one_or_none()
         return Latest(stamp, sent_at)
 
     def _make_room(self, connection: sa.Connection) -> None:

@@ -14,7 +14,7 @@ class CommandColumns(TypedColumns):
     uuid: Column[str] = Column(unique=True)
     project: Column[int] = Column(ForeignKey("project.id"))
     point: Column[int] = Column(ForeignKey("point.id"), index=True)
-    address: Column[str]
+    address: Column[str] = Column(index=True)
     account: Column[int] = Column(ForeignKey("account.id"))
     value: Column[str]
     """JSON."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ciaas.kernel.downlink.command import Rung
 from ciaas.kernel.downlink.ports import Answer
+from ciaas.kernel.model import EndpointModel
 from tests.ciaas.kernel.downlink.town import LAMP, Town
 
 
@@ -91,6 +92,30 @@ def test_a_parameter_that_was_sent_and_never_confirmed_ends_unknown(stamped_town
     town.reaches(command, Rung.QUEUED)
     town.clock.ahead_ms += 8 * 86_400_000
     assert town.end(command).state is Rung.UNKNOWN
+
+
+def test_a_set_waits_for_a_point_that_its_device_brings_later(stamped_town: Town) -> None:
+    """Some devices greet with an empty model and add their nodes one by one."""
+    town = stamped_town
+    town.postman.there = False
+    queued = town.order(3, name="fade")
+    town.postman.there = True
+    sent = town.order(40)
+    town.postman.wait()
+    model = town.catalogue.endpoints()[0].model
+    assert model is not None
+    town.registry.resources.declare_model(LAMP, EndpointModel())
+    town.catalogue.refresh()
+    town.downlink.greeted(LAMP)
+    town.reaches(sent, Rung.SENT)
+    town.registry.resources.declare_model(LAMP, model)
+    town.catalogue.refresh()
+    stamps = {sent.address: sent.stamp, queued.address: queued.stamp}
+    town.postman.wait(3)
+    assert {p.command.address: p.command.stamp for p in town.postman.parcels} == stamps
+    town.report(40.0, at=sent.stamp)
+    town.report(3.0, at=queued.stamp, name="fade")
+    assert {town.end(command).state for command in (sent, queued)} == {Rung.VERIFIED}
 
 
 def test_a_set_point_of_a_silent_device_is_unknown(stamped_town: Town) -> None:

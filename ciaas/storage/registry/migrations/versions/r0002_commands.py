@@ -33,6 +33,7 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("ix_command_point", "command", ["point"])
+    op.create_index("ix_command_address", "command", ["address"])
     op.create_index("ix_command_ended", "command", ["ended"])
     op.create_index("ix_command_account_key", "command", ["account", "key"], unique=True)
     op.create_table(
