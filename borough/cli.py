@@ -82,7 +82,7 @@ def demo(seconds: float | None, json_: bool) -> None:
 
 
 @borough.command()
-@click.argument("name", type=click.Choice(["uplink", "latency", "query", "modbus", "live"]))
+@click.argument("name", type=click.Choice(["uplink", "latency", "query", "modbus", "live", "rights"]))
 @click.option("--case", "cases", multiple=True, help="Only this case; may be given several times.")
 @click.option(
     "--pairs",

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from borough.bench import latency, query, uplink
+from borough.bench import latency, live, modbus, query, rights, uplink
 from borough.bench.limits import RUN_S_MAX
 from borough.bench.result import Result
 from borough.bench.rig.child import BenchError
@@ -22,7 +22,10 @@ Say = Callable[[str], None]
 _BENCHES: Mapping[str, tuple[Sequence[str], Callable[..., Result]]] = {
     "uplink": (uplink.CASES, uplink.bench),
     "latency": (latency.CASES, latency.bench),
+    "live": (live.CASES, live.bench),
     "query": (query.CASES, query.bench),
+    "rights": (rights.CASES, rights.bench),
+    "modbus": (modbus.CASES, modbus.bench),
 }
 
 

@@ -65,6 +65,10 @@ def test_how_to_enrol_a_device(desk: Desk) -> None:
     )
 
 
+def test_how_to_follow_a_city(desk: Desk) -> None:
+    read_along(desk, blocks("howto-live.md"))
+
+
 def test_what_auditors_are_told(desk: Desk, api: httpx.Client) -> None:
     device = intrude(api, desk.settings.mqtts, desk.folder)
     until(lambda: api.get("/quarantine", params={"endpoint": device}).json())

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from borough.bench import latency, query, uplink
+from borough.bench import latency, live, query, uplink
 from borough.bench.limits import ENROL_PARALLEL
 from borough.bench.result import Result
 from borough.bench.rig.past import MINUTE_MS, YEAR_MS
@@ -27,8 +27,15 @@ def run_latency(settings: Settings) -> Result:
     return latency.bench(settings, ("2k",), 1, SAID.append, plan)
 
 
+def run_live(settings: Settings) -> Result:
+    plan = live.Plan(devices=3, readers=2, window_s=0.5, warm_s=0.2)
+    return live.bench(settings, live.CASES, 1, SAID.append, plan)
+
+
 def run_query(settings: Settings) -> Result:
-    plan = query.Plan(devices=1, deep=1, samples=YEAR_MS // MINUTE_MS + 5_000, requests=2, warm=1)
+    plan = query.Plan(
+        devices=1, deep=1, samples=YEAR_MS // MINUTE_MS + 5_000, requests=2, warm=1, window_s=1.0
+    )
     return query.bench(settings, query.CASES, 1, SAID.append, plan)
 
 
@@ -38,7 +45,8 @@ def run_query(settings: Settings) -> Result:
     [
         (run_uplink, list(uplink.CASES)),
         (run_latency, ["2k"]),
-        (run_query, ["day", "year"]),
+        (run_live, ["2k"]),
+        (run_query, ["day", "year", "ingest"]),
     ],
 )
 def test_a_tiny_run_gives_a_whole_result(
