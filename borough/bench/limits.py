@@ -32,3 +32,6 @@ ENROL_PARALLEL = 8
 """Requests of the enrolment under way at a time."""
 PROBES_WAITING_MAX = 200
 """Probes published and not yet seen: ten seconds' worth; more means that nothing arrives."""
+RIGHTS_GRANTS = 1_000_000
+RIGHTS_POINTS = 100_000
+RIGHTS_CHECKS = 200_000

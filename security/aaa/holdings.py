@@ -100,6 +100,8 @@ class GrantUnion:
 
     def __init__(self, parts: Sequence[GrantSet]) -> None:
         self._parts = parts
+        self.size = sum(len(part.grants) for part in parts)
+        """Grants of all parts together."""
         self._lengths = sorted({n for part in parts for n in part.lengths}, reverse=True)
 
     def at(self, path: Path) -> Level | None:
@@ -124,6 +126,15 @@ class GrantUnion:
                 if found is not None:
                     return found
         return Level.DENY
+
+    def merged(self) -> GrantSet:
+        """Return the one set that gives the same, for many questions at a time."""
+        table: dict[Path, Level] = {}
+        for part in self._parts:
+            for path, level in part.grants.items():
+                before = table.get(path, level)
+                table[path] = Level.DENY if Level.DENY in (before, level) else max(before, level)
+        return GrantSet(table)
 
     def below(self, path: Path) -> Iterator[Level]:
         """Yield what holds at each path granted at the path or below it, for each path once."""
@@ -151,6 +162,9 @@ def holdings_of(parts: Sequence[GrantSet]) -> Holdings:
 
 def levels_of(holdings: Holdings, paths: Iterable[Path]) -> Iterator[Level]:
     """Yield the level of each path; what the parents hold is worked out once per parent."""
+    paths = list(paths)
+    if isinstance(holdings, GrantUnion) and len(paths) > holdings.size:
+        holdings = holdings.merged()
     at = holdings.grants.get if isinstance(holdings, GrantSet) else holdings.at
     parents: dict[Path, Level] = {}
     for path in paths:

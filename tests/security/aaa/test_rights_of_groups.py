@@ -77,6 +77,7 @@ def test_engine_and_oracle_agree(
     assert rights.under(user, path, need) == (max([level, *below]) >= need)
     assert rights.floor(user, path) is min([level, *below])
     assert rights.visible(user, [path], need).tolist() == [level >= need]
+    assert rights.visible(user, [path] * 20, need).tolist() == [level >= need] * 20
     assert rights.groups_of(user) == {group for group, whose in members if whose == user}
 
 
