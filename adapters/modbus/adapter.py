@@ -76,6 +76,8 @@ class Span(NamedTuple):
     start: int
     length: int
     """Registers, or bits."""
+    cuts: tuple[tuple[int, int], ...] = ()
+    """First byte and the one after the last of each target, in the answer of a read."""
 
 
 class Modbus(Poll[ModbusConfig, ModbusAddress]):
@@ -149,11 +151,19 @@ def _merge(config: ModbusConfig, table: Table, targets: list[Target]) -> Iterato
         if last - first > longest:
             raise ValueError(f"takes {last - first} registers; a request reads {longest} at most")
         if run and (first > end + config.gap_max * step or max(end, last) - start > longest):
-            yield Batch(tuple(run), Span(config.unit, table, start, end - start))
+            yield _batch(config, table, run, start, end)
             run = []
         if not run:
             start, end = first, last
         run.append(target)
         end = max(end, last)
     if run:
-        yield Batch(tuple(run), Span(config.unit, table, start, end - start))
+        yield _batch(config, table, run, start, end)
+
+
+def _batch(config: ModbusConfig, table: Table, run: list[Target], start: int, end: int) -> Batch:
+    firsts = [2 * (target.address.number - start) for target in run]
+    cuts = tuple(
+        (first, first + 2 * extent(target)) for first, target in zip(firsts, run, strict=True)
+    )
+    return Batch(tuple(run), Span(config.unit, table, start, end - start, cuts))

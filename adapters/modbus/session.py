@@ -10,7 +10,7 @@ from pymodbus.client import AsyncModbusTcpClient
 from pymodbus.exceptions import ConnectionException, ModbusException
 from pymodbus.pdu import ModbusPDU
 
-from adapters.modbus.adapter import ModbusConfig, Span, Table, extent
+from adapters.modbus.adapter import ModbusConfig, Span, Table
 from ciaas.sensorisation.contract import Batch, RawReading, RawValue, WriteContext, WriteResult
 from ciaas.sensorisation.errors import (
     AdapterError,
@@ -78,11 +78,10 @@ class ModbusSession:
                 for target in batch.targets
             ]
         octets = struct.pack(f">{span.length}H", *values[: span.length])
-        readings = []
-        for target in batch.targets:
-            first = 2 * (target.address.number - span.start)
-            readings.append(RawReading(target, octets[first : first + 2 * extent(target)]))
-        return readings
+        return [
+            RawReading(target, octets[first:end])
+            for target, (first, end) in zip(batch.targets, span.cuts, strict=True)
+        ]
 
     async def write(self, batch: Batch, value: RawValue, context: WriteContext) -> WriteResult:
         """Set one coil, one register, or several at once; the device's echo is its yes."""

@@ -7,6 +7,7 @@ import dataclasses
 import json
 import signal
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import click
@@ -94,6 +95,11 @@ def _account(summary: Summary) -> str:
         f"{summary.sent} samples sent, {summary.acked} acknowledged, {summary.stored} stored, "
         f"{summary.lost} lost, {summary.duplicates} doubled\n"
         f"{summary.polled} samples polled, {summary.gaps} gaps; {summary.quarantined} set aside\n"
+        f"commands: {_counted(summary.commands)}\n"
         f"first sample readable after {summary.first_sample_s:.1f} s; publish to answer: "
         f"p50 {latency['p50']} ms, p99 {latency['p99']} ms"
     )
+
+
+def _counted(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in sorted(counts.items())) or "none"

@@ -47,3 +47,9 @@ QUARANTINE_PAGE_MAX = 500
 """Entries in one page of the quarantine."""
 SETTLE_S_MAX = 20.0
 """How long the account waits for acknowledged samples that are not yet recorded."""
+COMMAND_EACH_S = 10.0
+"""Between two commands to street lights."""
+COMMAND_WAIT_S = 15.0
+"""How long the end of one is waited for."""
+COMMANDS_PAGE_MAX = 1_000
+"""Commands in one answer of ``/commands``."""

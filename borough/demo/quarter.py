@@ -15,6 +15,7 @@ from borough.demo.account import Accountant, gaps, percentiles, quarantined
 from borough.demo.children import Child, ChildError
 from borough.demo.city.plan import quarter
 from borough.demo.city.thing import Path, Thing
+from borough.demo.commander import Commander
 from borough.demo.concurrency import all_of
 from borough.demo.devices.device_process import Spec
 from borough.demo.enrol import Folders, Notes, enrol, enrolled
@@ -75,6 +76,8 @@ class Summary:
     """Given up unacknowledged by devices whose memory was full."""
     first_sample_s: float
     """From the start of the command until a live sample could be read."""
+    commands: Mapping[str, int]
+    """Commands to street lights, by the last rung that they reached."""
     disputed: Sequence[str]
     """Some samples that were lost or doubled; empty when all is well."""
 
@@ -167,6 +170,8 @@ class _Run:
             for channel in thing.channels
         }
         self._accountant = Accountant(self._platform, self._folders.ledgers, factors)
+        self._commander = Commander(self._platform, self._things, self._say)
+        self._commanding: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Bring everything up until the first live sample can be read."""
@@ -190,6 +195,7 @@ class _Run:
         """Let the devices deliver for a time, or until told to stop."""
         start = time.monotonic()
         told, settled = start, start
+        self._commanding = asyncio.create_task(self._commander.run())
         while not self._stop.is_set():
             now = time.monotonic()
             if seconds is not None and now - start >= seconds:
@@ -204,6 +210,7 @@ class _Run:
                 settled = now
                 await self._accountant.settle(closed_only=True)
             await self._pause()
+        self._commanding.cancel()
         self._ended_ms = round(time.time() * 1_000)
 
     async def account(self) -> Summary:
@@ -235,6 +242,7 @@ class _Run:
             resent=sum(heard.total("resent") for heard in self._heard),
             dropped=sum(heard.total("dropped") for heard in self._heard),
             first_sample_s=self._first_sample_s,
+            commands=await self._commander.counts(self._started_ms),
             disputed=tuple(account.examples),
         )
 
@@ -251,6 +259,8 @@ class _Run:
 
     async def end(self) -> None:
         """End every process that is still there."""
+        if self._commanding is not None:
+            self._commanding.cancel()
         try:
             await self._stop_devices()
         finally:

@@ -65,11 +65,11 @@ class LampPower:
 
     def __init__(self, level: LampLevel, rated_w: float) -> None:
         self._level = level
-        self._rated_w = rated_w
+        self.rated_w = rated_w
 
     def at(self, times: Millis) -> Numbers:
         """Return the power at each time."""
-        return self._rated_w * self._level.at(times) / 100
+        return self.rated_w * self._level.at(times) / 100
 
 
 class LampEnergy:

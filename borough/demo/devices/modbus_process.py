@@ -17,6 +17,9 @@ from pymodbus.constants import ExcCodes
 from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
+from borough.demo.city.dimming import AUTOMATIC, REGISTER, Dimmer, dims
+from borough.demo.city.lamps import LampPower
+from borough.demo.city.measurands import LAMP_LEVEL, LAMP_POWER
 from borough.demo.city.plan import by_path
 from borough.demo.city.thing import Path, Thing
 from borough.demo.devices.launch import Stop, hear_parent, report
@@ -38,6 +41,7 @@ class Unit:
         self._signals = [channel.signal(recordings) for _, channel, _ in self._layout]
         self._second = -1
         self.words = self.at(0)
+        self._dimmer = Dimmer() if dims(thing) else None
 
     def at(self, second: int) -> list[int]:
         """Return the registers at a second since 1970 UTC."""
@@ -53,7 +57,8 @@ class Unit:
 
     def device(self) -> SimDevice:
         """Return it as a device of the Modbus server."""
-        data = SimData(0, values=self.at(0), datatype=DataType.REGISTERS, readonly=True)
+        words = self.at(0) + ([AUTOMATIC] if self._dimmer else [])
+        data = SimData(0, values=words, datatype=DataType.REGISTERS, readonly=self._dimmer is None)
         return SimDevice(self.id, simdata=[data], action=self._refresh)
 
     async def _refresh(
@@ -65,9 +70,33 @@ class Unit:
         current_registers: list[int],
         set_values: list[int] | list[bool] | None,
     ) -> ExcCodes | None:
-        words = self.at(int(time.time()))
-        current_registers[: len(words)] = words
+        now = time.time()
+        words = self.at(int(now))
+        if self._dimmer is None:
+            current_registers[: len(words)] = words
+            return None
+        if set_values is not None:
+            if (address, len(set_values)) != (REGISTER, 1):
+                return ExcCodes.ILLEGAL_ADDRESS
+            if not self._dimmer.set(int(set_values[0]), now):
+                return ExcCodes.ILLEGAL_VALUE
+        wanted = self._dimmer.level(now)
+        current_registers[: REGISTER + 1] = [*self._lit(words, wanted), wanted]
         return None
+
+    def _lit(self, words: list[int], wanted: int) -> list[int]:
+        """Return the registers with level and power as wanted; the counter stays the sun's."""
+        if wanted == AUTOMATIC:
+            return words
+        values = {LAMP_LEVEL: float(wanted)}
+        power = next(signal for signal in self._signals if isinstance(signal, LampPower))
+        values[LAMP_POWER] = power.rated_w * wanted / 100
+        lit = list(words)
+        for address, channel, register in self._layout:
+            if channel.measurand in values:
+                fresh = register.encode(values[channel.measurand])
+                lit[address : address + register.words] = fresh
+        return lit
 
 
 def free_port(wanted: int) -> int:

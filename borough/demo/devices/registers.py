@@ -8,12 +8,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from borough.demo.city.dimming import AUTOMATIC, LAG_S, POINT, REGISTER, dims
 from borough.demo.city.measurands import FLOW, LAMP_ENERGY, LAMP_LEVEL, LAMP_POWER, VEHICLES
 from borough.demo.city.thing import Channel, Thing
 
 POLL_S = 2.0
 """How often the platform is asked to read each point."""
-PROFILE_REVISION = 1
+PROFILE_REVISION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,21 @@ _LAYOUT: Mapping[str, Register] = {
 }
 
 
+_SET_POINT = {
+    "id": POINT,
+    "direction": "rw",
+    "constraint": "SetPoint",
+    "address": {"table": "holding", "register": REGISTER},
+    "raw": {"type": "u16"},
+    "write": {"raw_range": [0, 100], "settle_s": LAG_S},
+    "unit": {"source": "%", "canonical": "%"},
+    "validity": {"range": [0, 100], "null_values": [AUTOMATIC]},
+    "sampling": {"interval_s": POLL_S},
+    "quantity": "light level, wanted",
+}
+"""Of a cabinet whose lamps can be dimmed."""
+
+
 def registers(thing: Thing) -> Iterator[tuple[int, Channel, Register]]:
     """Yield each channel of a thing with its register and the address of its first word."""
     address = 0
@@ -75,7 +91,11 @@ def profile(thing: Thing) -> dict[str, Any]:
             for channel in thing.channels
         },
         "points": [
-            _point(address, channel, register) for address, channel, register in registers(thing)
+            *(
+                _point(address, channel, register)
+                for address, channel, register in registers(thing)
+            ),
+            *([_SET_POINT] if dims(thing) else []),
         ],
     }
 

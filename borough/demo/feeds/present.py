@@ -11,7 +11,7 @@ from borough.demo.city.thing import Thing
 from borough.demo.recordings.library import Recordings
 
 _HELD_STEPS_MAX = 200
-"""Of a recording's own interval: the longest pause of the car parks is of 88 hours, at half hours."""
+"""Of a recording's own interval: the car parks pause for up to 88 hours, at half hours."""
 
 
 class PresentValues:

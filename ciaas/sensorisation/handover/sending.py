@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 
+from ciaas.limits import SPOOL_PAGE_FRAMES
 from ciaas.sensorisation.handover.spool import Spool, SpoolFailed
 from ciaas.sensorisation.polling.backoff import Backoff
 from ciaas.sensorisation.ports import Outlet, OutletFull, OutletUnavailable
@@ -54,10 +55,11 @@ class Sending:
                 if self._backoff.succeeded():
                     _log.info("handing over again")
                 self.last_error = ""
-                self._resting.set()
+                if not self._stored.is_set():
+                    self._resting.set()
 
     async def _page(self) -> bool:
-        """Hand over one page; False when nothing waits."""
+        """Hand over one page; False when no more waited when it was read."""
         waiting = await asyncio.to_thread(self._spool.waiting)
         done = 0
         try:
@@ -68,7 +70,7 @@ class Sending:
         finally:
             if done:
                 await asyncio.shield(asyncio.to_thread(self._spool.handed_over, done))
-        return bool(waiting)
+        return len(waiting) == SPOOL_PAGE_FRAMES
 
     async def _pause(self, reason: str) -> None:
         if not self.last_error:

@@ -64,6 +64,8 @@ def compile_point(point: PointProfile) -> Decode:
     read = _reader(point.raw)
     if point.raw.type is RawType.STRING:
         return _text(read, point.raw.length or 0)
+    if _is_plain(point):
+        return _plain(read, point)
     number = _number(read, point.raw)
     if point.transform.enum is not None:
         return _word(number, point.transform.enum, frozenset(point.validity.null_values))
@@ -239,6 +241,24 @@ def _whole(
         return found
 
     return read
+
+
+def _is_plain(point: PointProfile) -> bool:
+    """Return True for the most usual point: an integer of up to 32 bits, taken as it is."""
+    transform, raw = point.transform, point.raw
+    return (
+        raw.type in (RawType.U16, RawType.I16, RawType.U32, RawType.I32)
+        and raw.mask is None
+        and transform.identity
+        and not point.validity.null_values
+    )
+
+
+def _plain(read: Callable[[RawValue | Nothing], bytes], point: PointProfile) -> Decode:
+    kind = Kind.INTEGER if point.type is ValueType.INTEGER else Kind.NUMBER
+    unpack = struct.Struct(f">{FORMATS[point.raw.type]}").unpack
+    good, none = Verdict.GOOD, Reason.NONE
+    return lambda value: Value(kind, float(unpack(read(value))[0]), None, good, none, None)
 
 
 def _scaled(number: Callable[[RawValue | Nothing], int | float], point: PointProfile) -> Decode:

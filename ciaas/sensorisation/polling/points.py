@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol, TypeAlias
 
 from ciaas.kernel.address import PointAddress
@@ -50,6 +49,15 @@ class _Polled:
     """The last sample sent whose source gave a time."""
 
 
+@dataclass(slots=True)
+class _Group:
+    """The points that lie at one target, and the turn in which it was last answered."""
+
+    target: Target
+    points: list[_Polled] = field(default_factory=list)
+    answered: int = -1
+
+
 class PolledPoints:
     """Decodes readings, decides which are sent, and remembers which points fail."""
 
@@ -62,8 +70,10 @@ class PolledPoints:
         clock: Clock,
     ) -> None:
         self._source, self._deliver, self._clock = source, deliver, clock
-        self._points: dict[Target, list[_Polled]] = defaultdict(list)
-        self._answered: set[Target] = set()
+        self._groups: dict[Target, _Group] = {}
+        self._known: dict[int, _Group] = {}
+        """The same by identity: hashing an address costs more than decoding a reading."""
+        self._turn = 0
         self.failing: dict[Target, str] = {}
         """Targets whose last reading failed, with what was said."""
         self.last_good: int | None = None
@@ -71,7 +81,9 @@ class PolledPoints:
         started = clock.now_ms()
         for point in planned.points:
             profile = point.profile
-            self._points[point.target].append(
+            if point.target not in self._groups:
+                self._groups[point.target] = self._known[id(point.target)] = _Group(point.target)
+            self._groups[point.target].points.append(
                 _Polled(
                     ids[point.address],
                     point,
@@ -83,20 +95,21 @@ class PolledPoints:
 
     def begin_turn(self) -> None:
         """Forget which targets were answered."""
-        self._answered.clear()
+        self._turn += 1
 
     def take(self, readings: Sequence[RawReading], stored: Stored | None = None) -> None:
         """Turn readings into rows, observed now unless they say when, and deliver what matters.
 
         ``stored`` is called once the rows are on disk, at once when there are none.
         """
-        now = self._clock.now_ms()
+        now, source, failing = self._clock.now_ms(), self._source, self.failing
         rows: list[Row] = []
         for reading in readings:
-            target, raw, error = reading.target, reading.value, reading.error
-            self._answered.add(target)
+            target, raw, error, seen, retained = reading
+            group = self._known.get(id(target)) or self._groups[target]
+            group.answered = self._turn
             failure: AdapterError | None = error
-            for point in self._points[target]:
+            for point in group.points:
                 value = READ_ERROR
                 if raw is not None and error is None:
                     try:
@@ -104,13 +117,16 @@ class PolledPoints:
                         self.last_good = point.last_good = now
                     except Malformed as malformed:
                         failure = malformed
-                if self._news(point, value, reading, now):
-                    observed = now if reading.observed is None else reading.observed
-                    rows.append(Row(point.id, observed, _dated(value, reading), self._source))
-            if failure is None:
-                self.failing.pop(target, None)
-            else:
-                self.failing[target] = f"{type(failure).__name__}: {failure}"
+                if seen is None and not retained:
+                    if point.reporter.wants(value, now):
+                        rows.append(Row(point.id, now, value, source))
+                elif self._news(point, value, reading, now):
+                    observed = now if seen is None else seen
+                    rows.append(Row(point.id, observed, _dated(value, reading), source))
+            if failure is not None:
+                failing[target] = f"{type(failure).__name__}: {failure}"
+            elif failing:
+                failing.pop(target, None)
         if rows:
             self._deliver(rows, stored)
         elif stored is not None:
@@ -139,8 +155,13 @@ class PolledPoints:
     def fail_rest(self, error: Exception) -> None:
         """Count every target not answered in this turn as failed."""
         reason = Malformed(str(error)) if not isinstance(error, AdapterError) else error
-        rest = [target for target in self._points if target not in self._answered]
-        self.take([RawReading(target, None, reason) for target in rest])
+        self.take(
+            [
+                RawReading(group.target, None, reason)
+                for group in self._groups.values()
+                if group.answered != self._turn
+            ]
+        )
 
     def addresses(self, targets: Collection[Target]) -> tuple[PointAddress, ...]:
         """Return the addresses of the points that lie at these targets."""
@@ -157,7 +178,7 @@ class PolledPoints:
         )
 
     def _each(self) -> Iterator[tuple[Target, _Polled]]:
-        return ((target, point) for target, group in self._points.items() for point in group)
+        return ((target, point) for target, group in self._groups.items() for point in group.points)
 
 
 def _same(one: Value | None, other: Value) -> bool:
@@ -177,6 +198,10 @@ def _dated(value: Value, reading: RawReading) -> Value:
 
 def complete(batch: Batch, readings: Sequence[RawReading]) -> list[RawReading]:
     """Return one reading for each target of the batch, whatever the adapter left out or added."""
+    if len(readings) == len(batch.targets) and all(
+        reading.target is target for reading, target in zip(readings, batch.targets, strict=True)
+    ):
+        return list(readings)  # as a good adapter gives them: hashing each target would cost more
     given = {reading.target: reading for reading in readings}
     missing = Malformed("the adapter gave no reading for this address")
     return [given.get(target, RawReading(target, None, missing)) for target in batch.targets]

@@ -23,6 +23,10 @@ class Reporter:
         A null is sent when it begins and then only each ``max_silence_s``, whatever the mode: a
         dead device shows as a gap and does not flood.
         """
+        plain = self.sent is not None and value.num == value.num
+        if plain and self.report.mode is ReportMode.ALWAYS:
+            self.sent, self.sent_at = value, observed
+            return True
         if not self._matters(value) and not self._overdue(observed):
             return False
         self.sent, self.sent_at = value, observed

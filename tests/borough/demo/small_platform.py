@@ -34,6 +34,8 @@ class SmallPlatform:
         """Address to rows of milliseconds, value, verdict."""
         self.quarantine: list[dict[str, Any]] = []
         """Newest first."""
+        self.commands: list[dict[str, Any]] = []
+        """Newest first."""
         self.projects = ["city"]
         self.endpoints: dict[str, dict[str, Any]] = {}
         self.overlays: dict[str, dict[str, Any]] = {}
@@ -124,6 +126,13 @@ class SmallPlatform:
                 return 200, {"name": name, "revision": 1}
             case "GET", ["history"]:
                 return self._history(query)
+            case "PUT", ["data", *levels]:
+                return self._command("/".join(levels), body["value"])
+            case "GET", ["commands"]:
+                before = int(query.get("before", ["1000000000"])[0])
+                rest = [command for command in self.commands if command["number"] < before]
+                page = [c for c in rest if c["address"] == query["address"][0]][:2]
+                return 200, {"commands": page, "next": page[-1]["number"] if page else None}
             case "GET", ["quarantine"]:
                 before = int(query.get("before", ["1000000000"])[0])
                 rest = [entry for entry in self.quarantine if entry["number"] < before]
@@ -134,6 +143,20 @@ class SmallPlatform:
                     return 404, {"detail": "nothing"}
                 return 200, {"timestamp": rows[-1][0] / 1_000, "value": rows[-1][1]}
         return 404, {"detail": f"no route {path}"}
+
+    def _command(self, address: str, value: float) -> tuple[int, Any]:
+        """Record a command; one for a level of 30 is refused."""
+        command = {
+            "number": len(self.commands) + 1,
+            "address": address,
+            "value": value,
+            "state": "rejected" if value == 30 else "verified",
+            "rungs": [{"rung": "requested", "at": rfc3339(round(time.time() * 1_000))}],
+        }
+        self.commands.insert(0, command)
+        if value == 30:
+            return 409, {"detail": "too dark", "command": command}
+        return 200, command
 
     def _page(self, query: dict[str, list[str]]) -> list[dict[str, Any]]:
         uuids = list(self.endpoints)

@@ -8,12 +8,14 @@ import socket
 import struct
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
 from pymodbus.client import ModbusTcpClient
 
+from borough.demo.city.dimming import AUTOMATIC, HELD_S, LAG_S, REGISTER, Dimmer
 from borough.demo.city.plan import by_path
 from borough.demo.city.thing import Path
 from borough.demo.devices.modbus_process import free_port
@@ -46,6 +48,43 @@ def read(port: int, unit: int, count: int) -> list[int] | int:
     with ModbusTcpClient("127.0.0.1", port=port) as client:
         answer = client.read_holding_registers(0, count=count, device_id=unit)
     return int(answer.exception_code) if answer.isError() else list(answer.registers)
+
+
+def held(port: int, unit: int) -> list[int]:
+    words = read(port, unit, REGISTER + 1)
+    assert isinstance(words, list)
+    return words
+
+
+def test_a_cabinet_is_dimmed_and_shows_it_a_moment_later(
+    child_environment: dict[str, str],
+) -> None:
+    unit = THINGS["lights-03"].unit_id
+    with server(child_environment, 0) as (port, _):
+        with ModbusTcpClient("127.0.0.1", port=port) as client:
+            assert held(port, unit)[REGISTER] == AUTOMATIC
+            assert not client.write_register(REGISTER, 60, device_id=unit).isError()
+            deadline = time.monotonic() + 20
+            while (lit := held(port, unit))[REGISTER] != 60:
+                assert time.monotonic() < deadline
+            assert lit[0] == 600, "60.0 % in steps of 0.1"
+            assert lit[1] > 0, "watts"
+            for register, value in ((REGISTER, 101), (0, 5)):
+                assert client.write_register(register, value, device_id=unit).isError()
+            other = THINGS["main-1"].unit_id
+            assert client.write_register(REGISTER, 1, device_id=other).isError()
+
+
+def test_a_level_holds_for_a_while_and_comes_late() -> None:
+    dimmer = Dimmer()
+    assert dimmer.level(0.0) == AUTOMATIC
+    assert not dimmer.set(101, 10.0)
+    assert dimmer.set(40, 10.0)
+    assert dimmer.level(10.0 + LAG_S / 2) == AUTOMATIC
+    assert dimmer.level(10.0 + LAG_S) == 40
+    assert dimmer.set(70, 20.0)
+    assert dimmer.level(20.1) == 40
+    assert dimmer.level(20.0 + HELD_S) == AUTOMATIC
 
 
 def test_registers_hold_the_present_values(child_environment: dict[str, str]) -> None:
