@@ -1,5 +1,7 @@
 """Bench ``query``: 24 hours of one point, and a year in 500 buckets, among 10 million samples.
 
+Case ``ingest`` stands in `borough.bench.ingesting`.
+
 The baseline is a route of the same web framework that asks the same of a copy of the history and
 answers with bytes made before.
 """
@@ -19,11 +21,12 @@ from urllib.parse import urlencode
 
 import numpy as np
 
+from borough.bench import ingesting
 from borough.bench.load.device import Broker, Device, LoadError
 from borough.bench.load.traffic import POINTS, addresses
 from borough.bench.result import Case, Pair, Result
 from borough.bench.rig.child import BenchError, child
-from borough.bench.rig.devices import fleet
+from borough.bench.rig.devices import Fleet, fleet
 from borough.bench.rig.installation import Place, place, running
 from borough.bench.rig.past import (
     BUCKET_MS,
@@ -42,9 +45,10 @@ from borough.settings import Listen, Settings
 from ciaas.storage.history import open_history
 from ciaas.storage.registry import open_registry
 
-CASES = ("day", "year")
+CASES = ("day", "year", "ingest")
 
 _BAR = 2.0
+_INGEST_BAR_MS = 50.0
 _ANSWER_S = 30.0
 
 
@@ -62,6 +66,8 @@ class Plan:
     warm: int = 5
     """Requests of each side before the first pair."""
     record_s_max: float = 60.0
+    window_s: float = 10.0
+    """Of one measurement under ingest."""
 
 
 class Question(NamedTuple):
@@ -97,16 +103,26 @@ def bench(
     """
     plan = plan or Plan()
     with place(settings) as where:
-        uuids = _declare(where, plan)
+        devices = _declare(where, plan)
+        uuids = devices.uuids
         past, stored = _record(where.home, uuids, plan)
         say(f"{stored:,} samples recorded by the history store")
         copy = where.folder / "copy.duckdb"
         shutil.copyfile(where.home.history, copy)
-        questions = {case: _question(case, past, addresses(uuids[0])[0]) for case in cases}
-        measured = _measure(where, questions, copy, plan, pairs, say)
+        every = {case: _question(case, past, addresses(uuids[0])[0]) for case in ("day", "year")}
+        questions = {case: question for case, question in every.items() if case in cases}
+        measured = _measure(where, questions, copy, plan, pairs, say) if questions else {}
+        done = [Case(case, "ms p50", measured[case], _BAR, "lower") for case in questions]
+        if "ingest" in cases:
+            paths = [question.path() for question in every.values()]
+            found = ingesting.measure(where, devices, paths, plan.window_s, pairs, say)
+            facts = {"clients": ingesting.CLIENTS, "every_s": ingesting.EVERY_S}
+            done.append(
+                Case("ingest", "ms p99", found, _INGEST_BAR_MS, "lower", alone=True, facts=facts)
+            )
     return Result(
         "query",
-        [Case(case, "ms p50", measured[case], _BAR, "lower") for case in cases],
+        done,
         {
             "sync_interval": settings.sync_interval,
             "samples": stored,
@@ -116,7 +132,7 @@ def bench(
     )
 
 
-def _declare(where: Place, plan: Plan) -> Sequence[str]:
+def _declare(where: Place, plan: Plan) -> Fleet:
     """Let devices declare their points on a running platform, then stop it."""
     with running(where) as installation:
         devices = fleet(installation, plan.devices)
@@ -128,7 +144,7 @@ def _declare(where: Place, plan: Plan) -> Sequence[str]:
                 raise BenchError(str(error)) from error
             device.close()
         _wait_declared(installation.client.call, devices.uuids)
-    return devices.uuids
+    return devices
 
 
 def _wait_declared(call: Callable[..., Any], uuids: Sequence[str]) -> None:

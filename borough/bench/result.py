@@ -37,6 +37,8 @@ class Case:
     better: Better
     above: bool = False
     """The bar is for ours less baseline, in the unit, instead of for the ratio."""
+    alone: bool = False
+    """The bar is for ours by itself, in the unit; the baseline is there to be seen."""
     facts: Mapping[str, Any] = field(default_factory=dict)
     """What else a reader needs to judge the figures."""
 
@@ -64,6 +66,8 @@ class Case:
         return value >= self.bar if self.better == "higher" else value <= self.bar
 
     def _value(self, pair: Pair) -> float:
+        if self.alone:
+            return pair.ours
         return pair.above if self.above else pair.ratio
 
     def as_dict(self) -> dict[str, Any]:
@@ -127,6 +131,8 @@ class Result:
 
 def _bar(case: Case) -> str:
     sign = "≥" if case.better == "higher" else "≤"
+    if case.alone:
+        return f"{sign} {case.bar:g} {case.unit}"
     if case.above:
         return f"{case.median.above:.1f} {case.unit} above, {sign} {case.bar:g}"
     return f"{sign} {case.bar:g}"

@@ -9,7 +9,7 @@ import pytest
 from tests.e2e.pages import DOCS
 
 ROOT = DOCS.parent
-LAYERS = ("borough", "cpaas", "adapters", "ciaas", "security")
+LAYERS = ("borough", "cpaas", "adapters", "ciaas", "security", "csaas_examples", "sdk")
 PAGE = (DOCS / "architecture.md").read_text(encoding="utf-8")
 PROOFS = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", PAGE)
 

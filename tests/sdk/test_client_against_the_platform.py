@@ -47,6 +47,7 @@ def test_a_query_becomes_a_frame_in_its_zone(city: Client, power: str) -> None:
     )
     assert [row["count"] for row in table.rows()] == [23, 24]
     frame = table.to_pandas()
+    assert isinstance(frame.index, pd.DatetimeIndex)
     assert str(frame.index.tz) == "Europe/Zurich"
     assert frame.index[1] == pd.Timestamp("2025-03-31", tz="Europe/Zurich")
     assert frame["mean"].iloc[0] == 11.0
