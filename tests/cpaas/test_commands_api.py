@@ -5,11 +5,13 @@ from __future__ import annotations
 import threading
 from typing import Any
 
+import numpy as np
 import pytest
 
 from ciaas.kernel.downlink.command import Rung
 from ciaas.kernel.downlink.ports import Answer
 from ciaas.kernel.model import Attribute, Constraint, EndpointModel, Node, Thing, ValueType
+from ciaas.kernel.sample import Frame, Kind
 from ciaas.limits import COMMAND_TEXT_CHARS_MAX
 from ciaas.ports import Feed
 from cpaas import limits
@@ -201,27 +203,21 @@ def test_a_caller_who_waits_is_told_the_end(house: House) -> None:
 
 def report(house: House, point: int, value: float) -> None:
     """Have the writer of history record a reading of a point, as if it came from a device."""
-    from dataclasses import replace
-
-    import numpy as np
-
-    from ciaas.kernel.sample import Frame, Kind
-
     now = house.city.clock.now_ms() + 1
-    row = {
-        "point": np.array([point], np.uint32),
-        "observed": np.array([now], np.int64),
-        "received": np.array([now], np.int64),
-        "kind": np.array([Kind.INTEGER], np.uint8),
-        "num": np.array([value]),
-        "txt": np.array([None], np.object_),
-        "verdict": np.zeros(1, np.uint8),
-        "reason": np.zeros(1, np.uint16),
-        "raw": np.array([None], np.object_),
-        "source": np.zeros(1, np.uint32),
-        "revision": np.zeros(1, np.uint16),
-    }
-    house.uplink.write(replace(Frame.empty(), **row)).result(10)
+    frame = Frame(
+        point=np.array([point], np.uint32),
+        observed=np.array([now], np.int64),
+        received=np.array([now], np.int64),
+        kind=np.array([Kind.INTEGER], np.uint8),
+        num=np.array([value]),
+        txt=np.array([None], np.object_),
+        verdict=np.zeros(1, np.uint8),
+        reason=np.zeros(1, np.uint16),
+        raw=np.array([None], np.object_),
+        source=np.zeros(1, np.uint32),
+        revision=np.zeros(1, np.uint16),
+    )
+    house.uplink.write(frame).result(10)
 
 
 def test_levels_and_scopes_are_asked(house: House) -> None:
