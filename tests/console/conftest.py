@@ -60,7 +60,8 @@ class Town:
     def set_up_code(self) -> str:
         """Return the code that the start printed."""
         output = self.platform.home.with_name(self.platform.home.name + ".out").read_text()
-        return re.findall(r"first administrator: (\S+)", output)[-1]
+        code: str = re.findall(r"first administrator: (\S+)", output)[-1]
+        return code
 
 
 @dataclass

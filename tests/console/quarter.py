@@ -9,6 +9,7 @@ import httpx
 
 HOUR_S = 3_600
 WEEK_H = 7 * 24
+CITY = {"project": "city"}
 STREETS = ("Kaivokatu", "Mikonkatu", "Unioninkatu", "Bulevardi")
 HOSTILE = (
     "<img src=x onerror=alert(1)>",
@@ -34,6 +35,7 @@ def furnish(client: httpx.Client, now: int) -> dict[str, str]:
         address = f"{uuid}/meter/sound/level"
         _observe(client, address, _levels(now, street))
         _describe(client, address, {"unit": "dB(A)", "quantity": "sound level", "range": [20, 120]})
+    made["mashup"] = _mashup(client)
     broken = made["Thermometer with a fault"] = _endpoint(
         client, "Thermometer with a fault", "room"
     )
@@ -48,6 +50,19 @@ def furnish(client: httpx.Client, now: int) -> dict[str, str]:
     return made
 
 
+def _mashup(client: httpx.Client) -> str:
+    """Make the draft of a template; it runs not yet."""
+    blanks = {
+        "name": "How loud it is",
+        "points": {"quantity": ["sound level"]},
+        "windowS": 3600,
+        "title": "Loudness",
+    }
+    filled = client.post("/mashups/templates/index", json=blanks).raise_for_status().json()
+    uuid: str = client.post("/mashups", params=CITY, json=filled).raise_for_status().json()["uuid"]
+    return uuid
+
+
 def _levels(now: int, street: int) -> list[tuple[int, float]]:
     return [
         (now - hour * HOUR_S, 55 + street * 2 + 12 * math.sin(hour / 3.8) + hour % 5)
@@ -57,7 +72,7 @@ def _levels(now: int, street: int) -> list[tuple[int, float]]:
 
 def _endpoint(client: httpx.Client, name: str, kind: str) -> str:
     made = client.post(
-        "/endpoints", params={"friendlyName": name}, json={"metaData": {"kind": kind}}
+        "/endpoints", params={"friendlyName": name} | CITY, json={"metaData": {"kind": kind}}
     )
     made.raise_for_status()
     uuid: str = made.json()["uuid"]

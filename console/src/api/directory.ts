@@ -1,8 +1,11 @@
 import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
 import type { FoundEndpoints, FoundPoints, Operations } from "./_generated/schema";
 import { call } from "./client";
+import { PLATFORM } from "./projects";
 
 export type Filter = Omit<Operations["GET /search"]["query"], "what" | "limit" | "after">;
+type Search = Operations["POST /search"]["body"];
+type CityFilter = NonNullable<Search["filter"]>;
 
 const PAGE = 50;
 const FRESH_MS = 10_000;
@@ -31,12 +34,22 @@ export function points(filter: Filter, limit: number, freshMs = FRESH_MS) {
   });
 }
 
-/** How many endpoints a filter holds for. */
-export function endpointCount(filter: Filter) {
+/** The same, without the platform's own resources: what stands in the city. */
+export function cityPoints(filter: CityFilter, limit: number, sort: Search["sort"] = "name", freshMs = FRESH_MS) {
+  const body: Search = { filter: { ...filter, not: { project: [PLATFORM] } }, what: "points", limit, sort };
   return queryOptions({
-    queryKey: ["search", "count", filter],
-    queryFn: async ({ signal }) =>
-      ((await call("GET /search", { query: { ...filter, what: "endpoints", limit: 1 }, signal })) as FoundEndpoints).count,
+    queryKey: ["search", "city points", body],
+    queryFn: async ({ signal }) => (await call("POST /search", { body, signal })) as FoundPoints,
+    refetchInterval: freshMs,
+  });
+}
+
+/** How many endpoints of the city a filter holds for. */
+export function endpointCount(filter: CityFilter) {
+  const body: Search = { filter: { ...filter, not: { project: [PLATFORM] } }, what: "endpoints", limit: 1 };
+  return queryOptions({
+    queryKey: ["search", "city endpoints", body],
+    queryFn: async ({ signal }) => ((await call("POST /search", { body, signal })) as FoundEndpoints).count,
     refetchInterval: FRESH_MS,
   });
 }

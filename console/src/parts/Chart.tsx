@@ -97,7 +97,7 @@ function optionsOf(place: HTMLElement, stepped: boolean, look: (index: number | 
         width: 1.75,
         fill: `color-mix(in srgb, ${accent} 9%, transparent)`,
         spanGaps: false,
-        points: { show: false },
+        points: { show: (drawn) => drawn.data[0].length <= FEW, size: 5, fill: accent, stroke: accent },
         ...(stepped ? { paths: uPlot.paths.stepped!({ align: 1 }) } : {}),
       },
       {
@@ -109,6 +109,9 @@ function optionsOf(place: HTMLElement, stepped: boolean, look: (index: number | 
     hooks: { setCursor: [(drawn) => look(drawn.cursor.idx ?? null)] },
   };
 }
+
+/** So few values are drawn as dots too: one alone would leave no trace as a line. */
+const FEW = 40;
 
 /** How times are written below the line, by their distance in seconds: 24 hours, day before month. */
 const TIMES: uPlot.Axis.Values = [

@@ -59,8 +59,8 @@ export function Empty({ Icon, title, children }: { Icon: LucideIcon; title: stri
       <span className={styles.icon}>
         <Icon size={22} aria-hidden />
       </span>
-      <h3>{title}</h3>
-      <div>{children}</div>
+      <p className={styles.title}>{title}</p>
+      <p>{children}</p>
     </div>
   );
 }

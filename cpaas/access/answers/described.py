@@ -31,6 +31,12 @@ class Session(BaseModel):
     awaits_set_up: bool
 
 
+class ProjectEntry(BaseModel):
+    """A project."""
+
+    name: str
+
+
 class Health(BaseModel):
     """Whether the platform does its work."""
 

@@ -36,7 +36,7 @@ export function Component() {
 
   if (endpoint.error) return <Unknown error={endpoint.error} />;
   if (!endpoint.data) return <Bones lines={8} />;
-  const { friendlyName, online, banned, dataModel, metaData } = endpoint.data;
+  const { friendlyName, online, banned, dataModel, feed, metaData } = endpoint.data;
   const known = pointsOf(uuid, dataModel, found.data?.hits ?? []);
   const chosen = known.find((point) => point.address === asked.get("point")) ?? known[0];
   const tags = about.data?.effective["tags"];
@@ -44,7 +44,7 @@ export function Component() {
     <>
       <PageHead title={friendlyName} back={{ to: "/devices", label: "Devices" }}>
         <span className={styles.badges}>
-          <State online={online} />
+          <State online={online} feed={feed} />
           {banned && (
             <Badge tone="bad" Icon={Ban}>
               Locked out

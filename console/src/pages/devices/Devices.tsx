@@ -14,7 +14,7 @@ import controls from "../../parts/controls.module.css";
 import table from "../../parts/table.module.css";
 import styles from "./devices.module.css";
 
-const STATES = { any: "All", online: "Online", offline: "Offline" };
+const STATES = { any: "All", online: "Online", offline: "Not connected" };
 const TYPING_MS = 250;
 
 /** Every endpoint that one may know, by words, state and tag; the filter is the address of the page. */
@@ -136,7 +136,7 @@ function Hits({ hits, onTag }: { hits: EndpointHit[]; onTag: (tag: string) => vo
               </Link>
             </td>
             <td>
-              <State online={hit.online} />
+              <State online={hit.online} feed={hit.feed} />
             </td>
             <td className={table.wide}>
               <span className={styles.tags}>

@@ -43,17 +43,19 @@ export function Component() {
 }
 
 function Words({ words, counts }: { words: Checked; counts: Record<string, number> | undefined }) {
+  const last = words.steps.at(-1)?.text ?? "";
+  const note = words.sentence.slice(words.sentence.lastIndexOf(last) + last.length).trim();
   return (
     <>
-      <p className={styles.sentence}>{words.sentence}</p>
       <ol className={styles.steps}>
         {words.steps.map((step) => (
           <li key={step.node}>
-            <span className={styles.step}>{step.text}</span>{" "}
+            <span className={styles.step}>{step.text.replace(/^\d+\.\s*/, "")}</span>{" "}
             {counts?.[step.node] !== undefined && <span className={styles.counts}>{countText(counts[step.node]!)} so far</span>}
           </li>
         ))}
       </ol>
+      {note && <p className={styles.note}>{note}</p>}
     </>
   );
 }

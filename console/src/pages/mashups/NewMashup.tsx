@@ -4,6 +4,7 @@ import { Form } from "react-aria-components/Form";
 import { useNavigate, useParams } from "react-router";
 import { call } from "../../api/client";
 import { mashups, templates } from "../../api/mashups";
+import { projects } from "../../api/projects";
 import { Button, Field, Notice } from "../../parts/controls";
 import { words } from "../../parts/format";
 import { Bones, PageHead, Panel } from "../../parts/Panel";
@@ -40,11 +41,14 @@ function Blanks({ template, title, blanks }: { template: string; title: string; 
     ...Object.fromEntries(blanks.map((blank) => [blank.name, blank.initial])),
     name: title,
   }));
+  const owners = useQuery(projects).data ?? [];
+  const [chosen, choose] = useState("");
+  const project = chosen || owners[0];
   const making = useMutation({
     mutationFn: async () => {
       const told = filled(blanks, given);
       const document = await call("POST /mashups/templates/{template}", { path: { template }, body: told });
-      return call("POST /mashups", { body: { ...document } });
+      return call("POST /mashups", { query: { project: project ?? null }, body: { ...document } });
     },
     onSuccess: async (made) => {
       await queries.invalidateQueries({ queryKey: mashups.queryKey });
@@ -62,6 +66,7 @@ function Blanks({ template, title, blanks }: { template: string; title: string; 
   return (
     <Form className={styles.form!} onSubmit={submit}>
       {blanks.filter((blank) => blank.required).map(field)}
+      {owners.length > 1 && <Choice label="Project" value={project ?? ""} choices={owners} onChange={choose} />}
       <details className={styles.more}>
         <summary>More settings, filled in already</summary>
         <div className={styles.pair}>{blanks.filter((blank) => !blank.required).map(field)}</div>
@@ -78,22 +83,9 @@ function Blanks({ template, title, blanks }: { template: string; title: string; 
 }
 
 function BlankField({ blank, value, onChange }: { blank: Blank; value: unknown; onChange: (value: unknown) => void }) {
-  const id = useId();
   if (blank.kind === "filter") return <FilterField label={blank.label} onChange={onChange} />;
   if (blank.kind === "points") return <TargetsField label={blank.label} chosen={(value as string[]) || []} onChange={onChange} />;
-  if (blank.kind === "choice")
-    return (
-      <div className={styles.field}>
-        <label htmlFor={id}>{blank.label}</label>
-        <select id={id} className={styles.select} value={String(value)} onChange={(event) => onChange(event.target.value)}>
-          {blank.choices.map((choice) => (
-            <option key={choice} value={choice}>
-              {words(choice)}
-            </option>
-          ))}
-        </select>
-      </div>
-    );
+  if (blank.kind === "choice") return <Choice label={blank.label} value={String(value)} choices={blank.choices} onChange={onChange} />;
   return (
     <Field
       label={blank.label}
@@ -106,5 +98,23 @@ function BlankField({ blank, value, onChange }: { blank: Blank; value: unknown; 
       type={blank.kind === "clock" ? "time" : "text"}
       autoComplete="off"
     />
+  );
+}
+
+type ChoiceProps = { label: string; value: string; choices: readonly string[]; onChange: (choice: string) => void };
+
+function Choice({ label, value, choices, onChange }: ChoiceProps) {
+  const id = useId();
+  return (
+    <div className={styles.field}>
+      <label htmlFor={id}>{label}</label>
+      <select id={id} className={styles.select} value={value} onChange={(event) => onChange(event.target.value)}>
+        {choices.map((choice) => (
+          <option key={choice} value={choice}>
+            {words(choice)}
+          </option>
+        ))}
+      </select>
+    </div>
   );
 }

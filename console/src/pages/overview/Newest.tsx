@@ -1,6 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { Radio } from "lucide-react";
-import { points } from "../../api/directory";
+import { cityPoints } from "../../api/directory";
 import { Notice } from "../../parts/controls";
 import { Bones, Empty, Panel } from "../../parts/Panel";
 import { Hit } from "./Hit";
@@ -11,7 +11,7 @@ const FRESH_MS = 4_000;
 
 /** What was measured last, anywhere in the city. */
 export function Newest() {
-  const found = useQuery(points({ sort: "-observed" }, SHOWN, FRESH_MS));
+  const found = useQuery(cityPoints({}, SHOWN, "-observed", FRESH_MS));
   return (
     <Panel title="Just measured" flush>
       {found.error ? (

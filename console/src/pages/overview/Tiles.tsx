@@ -2,7 +2,7 @@ import { useQueries, useQuery } from "@tanstack/react-query";
 import { Activity, BellRing, Cpu, ShieldCheck } from "lucide-react";
 import { Link } from "react-router";
 import { openAlarms } from "../../api/alarms";
-import { endpointCount, points } from "../../api/directory";
+import { cityPoints, endpointCount } from "../../api/directory";
 import { countText } from "../../parts/format";
 import { VERDICTS, Verdict } from "../../parts/Verdict";
 import styles from "./overview.module.css";
@@ -12,8 +12,8 @@ export function Tiles() {
   return (
     <div className={styles.tiles}>
       <Devices />
-      <Points />
       <Alarms />
+      <Points />
       <Quality />
     </div>
   );
@@ -31,16 +31,16 @@ function Devices() {
       <span className={styles.figure}>
         {known ? countText(all.data - offline.data) : "–"} {known && <small>of {countText(all.data)}</small>}
       </span>
-      <span className={styles.note}>{!known ? " " : offline.data ? `${countText(offline.data)} offline: see which` : "All are connected"}</span>
+      <span className={styles.note}>{!known ? " " : offline.data ? `${countText(offline.data)} not connected: see which` : "All are connected"}</span>
     </Link>
   );
 }
 
 function Points() {
-  const all = useQuery(points({}, 1));
-  const silent = useQuery(points({ silent: "1h" }, 1));
+  const all = useQuery(cityPoints({}, 1));
+  const silent = useQuery(cityPoints({ silent: 3_600 }, 1));
   return (
-    <div className={styles.tile}>
+    <div className={`${styles.tile} ${styles.last}`}>
       <span className={styles.label}>
         <Activity size={15} aria-hidden /> Data points
       </span>
@@ -68,7 +68,7 @@ function Alarms() {
 }
 
 function Quality() {
-  const found = useQueries({ queries: VERDICTS.map((verdict) => points({ verdict: [verdict] }, 1)) });
+  const found = useQueries({ queries: VERDICTS.map((verdict) => cityPoints({ verdict: [verdict] }, 1)) });
   const counts = found.map((one) => one.data?.count ?? 0);
   const total = counts.reduce((sum, count) => sum + count, 0);
   const share = (count: number) => (total ? Math.round((count / total) * 1000) / 10 : 0);

@@ -9,6 +9,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
 from ciaas.limits import PROJECT_NAME_CHARS_MAX
+from cpaas.access.answers.described import ProjectEntry, answers
 from cpaas.access.answers.documents import as_json
 from cpaas.access.caller import Admin, Reader
 from security.aaa.levels import Level
@@ -24,7 +25,7 @@ class NewProject(BaseModel):
     name: str = Field(min_length=1, max_length=PROJECT_NAME_CHARS_MAX)
 
 
-@router.get("")
+@router.get("", responses=answers(list[ProjectEntry]))
 def listed(caller: Reader) -> Response:
     """List the projects in which the caller may know something."""
     return as_json([{"name": project.name} for project in caller.projects(Level.ACCESS)])
