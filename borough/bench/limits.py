@@ -35,3 +35,9 @@ PROBES_WAITING_MAX = 200
 RIGHTS_GRANTS = 1_000_000
 RIGHTS_POINTS = 100_000
 RIGHTS_CHECKS = 200_000
+MASHUP_EVENTS = 2_000_000
+"""Samples in the live stream that each side reads."""
+MASHUP_COMMIT_ROWS = 1_000
+"""Of one commit: what a busy uplink records at a time."""
+MASHUP_READ_S_MAX = 60.0
+"""How long one side may take."""

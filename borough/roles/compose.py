@@ -26,6 +26,7 @@ from ciaas.computing.broker.errors import BrokerError
 from ciaas.computing.following import LiveFollower, Passage, Place
 from ciaas.computing.outlet import InternalOutlet
 from ciaas.kernel.sample import Frame
+from ciaas.management.mashup import InForce
 from ciaas.ports import RegistryError
 from ciaas.sensorisation.ports import OutletFull, OutletUnavailable
 from ciaas.storage.registry import Unusable, open_registry
@@ -83,6 +84,8 @@ class Compose:
         self._version = -1
         self._looked = self._kept_at = 0.0
         self._missed = 0
+        self._owed: list[Outcome] = []
+        """What mashups made of the past when they began."""
         self._client: Client | None = None
 
     async def run(self) -> None:
@@ -114,7 +117,12 @@ class Compose:
     async def _connect(self) -> Client:
         while True:
             try:
-                return await connect(self._bus.url, self._keys.seed(Role.COMPOSE), role="compose")
+                return await connect(
+                    self._bus.url,
+                    self._keys.seed(Role.COMPOSE),
+                    role="compose",
+                    tls=self._bus.tls(),
+                )
             except BrokerError as error:
                 log.debug("waiting for the broker: %s", error)
                 await asyncio.sleep(_RETRY_S)
@@ -127,6 +135,9 @@ class Compose:
             if not await self._follow_registry():
                 await asyncio.sleep(_RETRY_S)  # unsure of rights: nothing is read
                 continue
+            while self._owed:
+                await self._deliver(outlet, self._owed[0])
+                del self._owed[0]
             passage = await asyncio.to_thread(self._follower.read, _READ_S)
             if passage is None:
                 frame, clock = Frame.empty(), await self._settled()
@@ -207,29 +218,35 @@ class Compose:
             return
         self._rights.refresh()
         wanted = self._registry.mashups.in_force()
+        if not self._follower.place.created:
+            # Never read: from where the first of them began, so that it has all of its time.
+            now = self._clock.now_ms()
+            self._follower.origin = min([now, *(wish.since for wish in wanted.values())]) - _KEEP_MS
+            self._engine.clock = self._engine.clock or self._follower.origin
         for uuid in self._engine.jobs.keys() - wanted.keys():
             self._engine.end(uuid)
             log.info("mashup %s rests", uuid)
-        for uuid, number in wanted.items():
+        for uuid, wish in wanted.items():
             job = self._engine.jobs.get(uuid)
-            if job is None or job.version.number != number:
-                self._begin(uuid, number)
+            if job is None or job.version.number != wish.number or job.start < wish.since:
+                self._begin(uuid, wish)
         self._engine.recheck(self._rights.blocked)
         self._version = version
 
-    def _begin(self, uuid: str, number: int) -> None:
+    def _begin(self, uuid: str, wish: InForce) -> None:
+        number, since = wish
         version = self._registry.mashups.version(uuid, number)
         source = self._registry.resources.source(source_of(uuid))
-        now = self._clock.now_ms()
         kept = self._kept.get(uuid)
         try:
-            if kept is not None and kept.version == number:
+            if kept is not None and kept.version == number and kept.start >= since:
                 self._engine.resume(version, source, kept)
             else:
-                self._engine.begin(version, source, now, _KEEP_MS)
+                self._owed.append(self._engine.begin(version, source, since, _KEEP_MS))
         except (Fault, msgspec.MsgspecError, KeyError) as error:
             log.error("mashup %s, version %d cannot run here: %s", uuid, number, error)
             return
+        self._kept_at = 0.0  # at once: a crash before would not know since when it runs
         log.info("mashup %s, version %d runs", uuid, number)
 
     # -- what it tells

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
 
+from ciaas.computing.link import Delivery, Dial, Link, WireError
 from ciaas.computing.live import CHUNK_HEADER, COMMIT_HEADER, STREAM
-from ciaas.computing.wire import Delivery, Wire, WireError
 from ciaas.kernel.columns import ColumnsError, decode
 from ciaas.kernel.sample import Frame
 from ciaas.limits import FOLLOW_CHUNKS, RECONNECT_WAIT_S_MAX
@@ -55,11 +57,14 @@ class Passage:
 class LiveFollower:
     """Reads ``LIVE.<shard>`` for one thread; connects and connects again by itself."""
 
-    def __init__(self, dial: Callable[[], Wire], place: Place):
-        """Begin after ``place``; one that was never read means from now on."""
+    def __init__(self, dial: Dial, place: Place):
+        """Begin after ``place``; one that was never read means from ``origin`` on."""
+        self.origin = 0
+        """Where to begin a stream never read, milliseconds since 1970 UTC: by what is stored then
+        or later."""
         self._dial = dial
         self.place = place
-        self._wire: Wire | None = None
+        self._wire: Link | None = None
         self._pull = b""
         self._sid = b""
         self._left = 0
@@ -104,18 +109,24 @@ class LiveFollower:
         self._wire = wire
         info = wire.request(f"$JS.API.STREAM.INFO.{STREAM}")
         created, last = info["created"], int(info["state"]["last_seq"])
-        if not self.place.created:  # the last message too: it tells which commit is the newest
-            self.place = Place(created, max(0, last - 1))
+        never = not self.place.created
+        if never:
+            self.place = Place(created)
         elif self.place.created != created:
             self.place = msgspec.structs.replace(self.place, created=created, sequence=0)
         elif self.place.sequence > last:  # after a loss of power the stream may end earlier
             self.place = msgspec.structs.replace(self.place, sequence=last)
-        config = {
+        config: dict[str, Any] = {
             "ack_policy": "none",
-            "deliver_policy": "by_start_sequence",
-            "opt_start_seq": self.place.sequence + 1,
             "inactive_threshold": int(4 * _EXPIRES_S * 1e9),
         }
+        if never:
+            begin = datetime.fromtimestamp(self.origin / 1000, UTC).isoformat()
+            config |= {"deliver_policy": "by_start_time", "opt_start_time": begin}
+        else:
+            config |= {
+                "deliver_policy": "by_start_sequence", "opt_start_seq": self.place.sequence + 1,
+            }  # fmt: skip
         made = wire.request(
             f"$JS.API.CONSUMER.CREATE.{STREAM}", {"stream_name": STREAM, "config": config}
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from ciaas.kernel.address import EndpointId
 from security.aaa.levels import Level
@@ -54,6 +54,14 @@ class MashupVersion:
     publisher: int
     """User whose rights bound those of the version."""
     published_at: int
+
+
+class InForce(NamedTuple):
+    """The version of a mashup that is to run."""
+
+    number: int
+    since: int
+    """When it was published, or resumed: what came before is not its business (ms, UTC)."""
 
 
 class MashupStore(Protocol):
@@ -112,8 +120,8 @@ class MashupStore(Protocol):
         """Raises Missing."""
         ...
 
-    def in_force(self) -> Mapping[str, int]:
-        """Return the mashups that are to run, each with the number of its version."""
+    def in_force(self) -> Mapping[str, InForce]:
+        """Return the mashups that are to run."""
         ...
 
     def delete(self, uuid: str) -> None:

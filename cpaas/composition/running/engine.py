@@ -115,19 +115,19 @@ class Engine:
         self._backlog: deque[Rows] = deque()
         self._backlog_rows = 0
 
-    def begin(self, version: MashupVersion, source: int, now: int, keep_ms: int) -> Outcome:
+    def begin(self, version: MashupVersion, source: int, since: int, keep_ms: int) -> Outcome:
         """Let a version run anew, in place of any other of its mashup.
 
-        One that was just published has what was received since; any other begins now.
+        It has what was received since it was published or resumed, as far as that is not longer
+        ago than the stream has come by; otherwise it begins where the stream is.
 
         Args:
             version: to run.
             source: the registry's number of what delivers its samples.
-            now: milliseconds since 1970 UTC.
-            keep_ms: how long ago it was published at most to have what was received since.
+            since: when it was published or resumed, milliseconds since 1970 UTC.
+            keep_ms: how long before the place in the stream that may have been.
         """
-        published = version.published_at
-        start = published if published >= now - keep_ms else now
+        start = since if since >= self.clock - keep_ms else self.clock
         job = _job(version, source, start)
         self.jobs[job.uuid] = job
         outcome = Outcome()

@@ -18,7 +18,7 @@ from ciaas.limits import (
     MASHUPS_MAX,
     USERS_MAX,
 )
-from ciaas.management.mashup import Mashup, MashupState, MashupVersion
+from ciaas.management.mashup import InForce, Mashup, MashupState, MashupVersion
 from ciaas.ports import Clock, Conflict, Missing
 from ciaas.storage.registry.database import Change, Database
 from ciaas.storage.registry.document import check_text, decode, encode
@@ -73,6 +73,7 @@ class Mashups:
         uuid = str(uuids.uuid4())
         name = check_text(draft["name"], MASHUP_NAME_CHARS_MAX, "the name of the mashup")
         text = _encoded(draft, "the draft")
+        now = self._clock.now_ms()
         with self._database.change() as change:
             check_project(change.connection, project)
             change.check_room(
@@ -89,7 +90,8 @@ class Mashups:
                     "state": MashupState.DRAFT.value,
                     "draft": text,
                     "revision": 1,
-                    "created_at": self._clock.now_ms(),
+                    "since": now,
+                    "created_at": now,
                     "deleted": False,
                 },
             )
@@ -162,7 +164,7 @@ class Mashups:
                 )
             )
             state = MashupState.RUNNING.value
-            _update(change, uuid, published=number, account=identity, state=state)
+            _update(change, uuid, published=number, account=identity, state=state, since=now)
             return _version(change.connection, uuid, number)
 
     def set_state(self, uuid: str, state: MashupState) -> Mashup:
@@ -177,7 +179,7 @@ class Mashups:
             if known.version is None:
                 raise Conflict(f"mashup {uuid} was never published: publish it first")
             if known.state is not state:
-                _update(change, uuid, state=state.value)
+                _update(change, uuid, state=state.value, since=self._clock.now_ms())
             return _present(change.connection, uuid)
 
     def versions(self, uuid: str) -> Sequence[MashupVersion]:
@@ -191,14 +193,14 @@ class Mashups:
         with self._database.read() as connection:
             return _version(connection, uuid, number)
 
-    def in_force(self) -> Mapping[str, int]:
-        """Return the mashups that are to run, each with the number of its version."""
-        chosen = sa.select(table.c.uuid, table.c.published).where(
+    def in_force(self) -> Mapping[str, InForce]:
+        """Return the mashups that are to run."""
+        chosen = sa.select(table.c.uuid, table.c.published, table.c.since).where(
             table.c.deleted.is_(False), table.c.state == MashupState.RUNNING.value
         )
         with self._database.read() as connection:
             rows = connection.execute(chosen).all()
-        return {uuid: number for uuid, number in rows if number is not None}
+        return {uuid: InForce(number, since) for uuid, number, since in rows if number is not None}
 
     def delete(self, uuid: str) -> None:
         """Take it away with its identity's rights; its versions and its endpoint stay.

@@ -21,6 +21,8 @@ class MashupColumns(TypedColumns):
     """Number of the version in force."""
     account: Column[int | None] = Column(ForeignKey("account.id"))
     """The user that it acts as."""
+    since: Column[int] = Column(BigInteger)
+    """When it was created, published, paused or resumed last."""
     created_at: Column[int] = Column(BigInteger)
     deleted: Column[bool]
     version: Column[int] = Column(index=True)

@@ -20,6 +20,7 @@ def upgrade() -> None:
         sa.Column("revision", sa.Integer, nullable=False),
         sa.Column("published", sa.Integer, nullable=True),
         sa.Column("account", sa.Integer, nullable=True),
+        sa.Column("since", sa.BigInteger, nullable=False),
         sa.Column("created_at", sa.BigInteger, nullable=False),
         sa.Column("deleted", sa.Boolean, nullable=False),
         sa.Column("version", sa.Integer, nullable=False),
