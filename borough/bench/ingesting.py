@@ -20,8 +20,6 @@ from borough.bench.rig.installation import Installation, Place, running
 
 CLIENTS = 20
 EVERY_S = 0.5
-RATE = 10_000.0
-"""Messages per second, each with one value."""
 _WARM_S = 2.0
 _RATE_PART_MIN = 0.9
 """Of the rate that has to be stored in the window, or the figure is none."""
@@ -33,6 +31,7 @@ def measure(
     devices: Fleet,
     paths: Sequence[str],
     window_s: float,
+    rate: float,
     pairs: int,
     say: Callable[[str], None],
 ) -> Sequence[Pair]:
@@ -43,6 +42,7 @@ def measure(
         devices: Enrolled and declared; they send.
         paths: Of history, asked in turn with a structured query.
         window_s: Length of one measurement.
+        rate: Messages per second, each with one value.
         pairs: How many.
         say: Told of each pair.
 
@@ -59,7 +59,7 @@ def measure(
             load.hear()
             for number in range(pairs):
                 idle = _p99_ms(crowd.latencies(window_s))
-                busy = _while_ingesting(installation, load, crowd, window_s)
+                busy = _while_ingesting(installation, load, crowd, window_s, rate)
                 measured.append(Pair(busy, idle))
                 say(f"pair {number + 1}: ingest p99 {busy:.1f} ms, idle {idle:.1f} ms")
     return measured
@@ -76,17 +76,17 @@ def _structured(endpoint: str) -> Ask:
 
 
 def _while_ingesting(
-    installation: Installation, load: Child, crowd: Crowd, window_s: float
+    installation: Installation, load: Child, crowd: Crowd, window_s: float, rate: float
 ) -> float:
-    load.tell(do="pace", kind=Kind.SINGLE, rate=RATE)
+    load.tell(do="pace", kind=Kind.SINGLE, rate=rate)
     time.sleep(_WARM_S)  # the load itself is what is waited for
     before = installation.counts()
     taken = crowd.latencies(window_s)
     after = installation.counts()
     load.tell(do="hold")
     stored = (after.samples - before.samples) / (after.at - before.at)
-    if stored < _RATE_PART_MIN * RATE:
-        raise BenchError(f"only {stored:,.0f} of {RATE:,.0f} messages/s were stored meanwhile")
+    if stored < _RATE_PART_MIN * rate:
+        raise BenchError(f"only {stored:,.0f} of {rate:,.0f} messages/s were stored meanwhile")
     deadline = time.monotonic() + _SETTLE_S
     while installation.counts().waiting:
         if time.monotonic() > deadline:

@@ -68,6 +68,8 @@ class Plan:
     record_s_max: float = 60.0
     window_s: float = 10.0
     """Of one measurement under ingest."""
+    rate: float = 10_000.0
+    """Messages per second that are stored meanwhile."""
 
 
 class Question(NamedTuple):
@@ -115,8 +117,8 @@ def bench(
         done = [Case(case, "ms p50", measured[case], _BAR, "lower") for case in questions]
         if "ingest" in cases:
             paths = [question.path() for question in every.values()]
-            found = ingesting.measure(where, devices, paths, plan.window_s, pairs, say)
-            facts = {"clients": ingesting.CLIENTS, "every_s": ingesting.EVERY_S}
+            found = ingesting.measure(where, devices, paths, plan.window_s, plan.rate, pairs, say)
+            facts = {"clients": ingesting.CLIENTS, "every_s": ingesting.EVERY_S, "rate": plan.rate}
             done.append(
                 Case("ingest", "ms p99", found, _INGEST_BAR_MS, "lower", alone=True, facts=facts)
             )

@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import re
 import threading
+import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.e2e.conftest import Desk
+from borough.home import Home
+from borough.platform import platform
+from borough.settings import Listen, Settings
+from tests.e2e.conftest import Desk, free_port
 from tests.e2e.gateway import gateway
 from tests.e2e.intruder import intrude
 from tests.e2e.pages import Block, assert_like, blocks
@@ -69,6 +73,18 @@ def test_how_to_follow_a_city(desk: Desk) -> None:
     read_along(desk, blocks("howto-live.md"))
 
 
+def test_how_to_ask_about_many_points(desk: Desk) -> None:
+    read_along(desk, blocks("howto-query.md"))
+
+
+def test_how_to_write_an_app(desk: Desk) -> None:
+    read_along(desk, blocks("howto-app.md"))
+
+
+def test_how_to_compose_a_mashup(desk: Desk) -> None:
+    read_along(desk, blocks("howto-mashup.md"))
+
+
 def test_what_auditors_are_told(desk: Desk, api: httpx.Client) -> None:
     device = intrude(api, desk.settings.mqtts, desk.folder)
     until(lambda: api.get("/quarantine", params={"endpoint": device}).json())
@@ -79,6 +95,28 @@ def test_what_auditors_are_told(desk: Desk, api: httpx.Client) -> None:
     until(lambda: recorded(desk, kind="presence", who=device, online=True))
     until(lambda: recorded(desk, kind="presence", who=device, online=False))
     read_along(desk, page)
+
+
+def test_how_to_back_up(desk: Desk) -> None:
+    read_along(desk, blocks("howto-backup.md"))
+
+
+def test_how_to_speak_https(
+    tmp_path_factory: pytest.TempPathFactory, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [own, given] = [block.text for block in blocks("howto-https.md") if block.language == "toml"]
+    told = tomllib.loads(own) | {"http": f"127.0.0.1:{free_port()}"}
+    home = tmp_path_factory.mktemp("https") / "home"
+    settings = Settings(home=home, mqtts=Listen("127.0.0.1", free_port()), **told)
+    assert set(tomllib.loads(given)) <= set(Settings.model_fields)
+    monkeypatch.setenv("BOROUGH_HTTPS", "true")
+    monkeypatch.setenv("BOROUGH_CERTIFICATE_NAMES", json.dumps(told["certificate_names"]))
+    with platform(Home(home), settings):
+        [shell] = [b.text for b in blocks("howto-https.md") if b.language == "shell"]
+        script = shell.replace("127.0.0.1:8443", str(settings.http))
+        answer = Desk(desk.folder, home, settings).run(script)
+        [shown] = [b.text for b in blocks("howto-https.md") if b.language == "json"]
+        assert_like(json.loads(shown), json.loads(answer))
 
 
 def read_along(desk: Desk, page: Sequence[Block]) -> None:

@@ -33,9 +33,8 @@ def run_live(settings: Settings) -> Result:
 
 
 def run_query(settings: Settings) -> Result:
-    plan = query.Plan(
-        devices=1, deep=1, samples=YEAR_MS // MINUTE_MS + 5_000, requests=2, warm=1, window_s=1.0
-    )
+    samples = YEAR_MS // MINUTE_MS + 5_000
+    plan = query.Plan(1, 1, samples, requests=2, warm=1, window_s=1.0, rate=50.0)
     return query.bench(settings, query.CASES, 1, SAID.append, plan)
 
 
