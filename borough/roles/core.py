@@ -348,7 +348,7 @@ class Core:
                 internal_bytes=self._settings.internal_max_bytes,
             ),
         )
-        await self._callout.start(self._bus.url, self._keys.seed(Role.AUTH))
+        await self._callout.start(self._bus.url, self._keys.seed(Role.AUTH), self._bus.tls())
         issued = self._authority.issue_platform("core")
         assert issued.private_key_pem is not None
         tls = platform_tls(
@@ -361,7 +361,7 @@ class Core:
         births.start()
         self._attendance.forget_birth = births.clear
         await ensure_ingest(control)
-        await self._presence.start(self._bus.url, self._keys.seed(Role.SYS))
+        await self._presence.start(self._bus.url, self._keys.seed(Role.SYS), self._bus.tls())
         self._attendance.kick = self._kick
         for part in (self._live, self._devices, self._roles, self._volatile, self._uplink):
             part.start()
@@ -390,7 +390,9 @@ class Core:
     async def _connect(self) -> Client:
         while True:
             try:
-                return await connect(self._bus.url, self._keys.seed(Role.CORE), role="core")
+                return await connect(
+                    self._bus.url, self._keys.seed(Role.CORE), role="core", tls=self._bus.tls()
+                )
             except BrokerError as error:
                 log.debug("waiting for the broker: %s", error)
                 await asyncio.sleep(_CONNECT_EACH_S)
@@ -503,6 +505,7 @@ class Core:
             "disk_full": self._uplink.disk_full,
             "volatile_dropped": self._volatile.dropped,
             "live": self._live.published,
+            **self._events.counts(),
             "refusals": dict(self._refusals),
             "online": len(self._attendance.connected),
             "endpoints": len(self._catalogue.endpoints()),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from borough.settings import Settings
 from ciaas.computing.outgoing import Outgoing, Reach
@@ -76,6 +77,16 @@ class CityEvents:
             self._alarms,
             self._subscriptions,
         )
+
+    def counts(self) -> Mapping[str, Any]:
+        """Return what administrators see of it."""
+        feeds = self.desk.feeds
+        return {
+            "feeds": feeds.open,
+            "feeds_ended": dict(feeds.dropped),
+            "alarms_open": self._alarms.open,
+            "deliveries": self._subscriptions.running,
+        }
 
     async def start(self) -> None:
         """Begin to follow commits."""

@@ -15,6 +15,8 @@ from borough.settings import Listen
 
 _BACKLOG = 1024
 _LAST_ANSWERS_S = 2
+_TAKES_NOTHING_MS = 60_000
+"""After so long the kernel ends a connection whose other side takes nothing."""
 
 
 @contextlib.asynccontextmanager
@@ -26,6 +28,9 @@ async def serving(
     # asyncio sets it on sockets that it opens itself alone; without it each answer waits 40 ms for
     # the delayed acknowledgement of its head. Connections inherit it.
     bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    # A reader of a live feed that takes nothing is cut off; what was written for it before would
+    # keep its socket for ever, since its side still answers.
+    bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _TAKES_NOTHING_MS)
     server = _Server(
         uvicorn.Config(
             app,

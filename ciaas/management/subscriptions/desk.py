@@ -67,6 +67,11 @@ class Subscriptions:
     _tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     _deliveries: dict[str, Delivery] = field(default_factory=dict)
 
+    @property
+    def running(self) -> int:
+        """Subscriptions that are switched on."""
+        return len(self._tasks)
+
     async def start(self) -> None:
         """Begin to deliver whatever is enabled."""
         for subscription in await asyncio.to_thread(self.store.subscriptions):
