@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -66,8 +67,6 @@ def call(
     environment: Mapping[str, str],
 ) -> None:
     """Run a program that dies with this process; raises BuildError when it fails."""
-    import os
-
     tied = [sys.executable, "-I", "-S", launch.__file__, str(os.getpid()), *command]
     try:
         done = subprocess.run(  # noqa: S603 - no shell, and the program is one of ours
