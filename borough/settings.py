@@ -80,6 +80,10 @@ class Settings(BaseSettings):
     broker_store_bytes: int = Field(default=20_000_000_000, gt=100_000_000)
     objects_project_bytes: int = Field(default=10_000_000_000, gt=0)
     """Room of each project for objects."""
+    bus_tls: bool = False
+    """Have the roles speak TLS with the broker too, on their loopback port."""
+    bus_client: Literal["wire", "nats-py"] = "wire"
+    """What reads the streams of samples: our own reader, or nats-py at a fraction of its rate."""
     certificate_names: tuple[str, ...] = ()
     """Further names and addresses that devices use for this machine."""
     outgoing_allow: Annotated[tuple[str, ...], AfterValidator(_reachable)] = ()

@@ -99,7 +99,9 @@ class Field:
     async def _connect(self) -> Client:
         while True:
             try:
-                return await connect(self._bus.url, self._keys.seed(Role.FIELD), role="field")
+                return await connect(
+                    self._bus.url, self._keys.seed(Role.FIELD), role="field", tls=self._bus.tls()
+                )
             except BrokerError as error:
                 log.debug("waiting for the broker: %s", error)
                 await asyncio.sleep(_RECONNECT_S)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from pathlib import Path
 
 from borough.clock import MachineClock
 from borough.console.beside import building
@@ -79,7 +78,12 @@ def prepare_broker(
     certificate, key = home.broker / "server.pem", home.broker / "server.key"
     names = names_of(settings.mqtts.host, settings.certificate_names)
     ensure_certificate(authority, certificate, key, names)
-    address = BusAddress("127.0.0.1", free_port())
+    address = BusAddress(
+        "127.0.0.1",
+        free_port(),
+        str(home.authority / "ca.pem") if settings.bus_tls else "",
+        settings.bus_client,
+    )
     configuration = kind(
         server_name="borough",
         nats=Listen(address.host, address.port),
@@ -91,6 +95,7 @@ def prepare_broker(
         keys=RoleKeys(**{role.value: keys.public(role) for role in Role}),
         sync_interval=settings.sync_interval,
         file_store_bytes_max=settings.broker_store_bytes,
+        roles_tls=settings.bus_tls,
     )
     path = home.broker / "nats.conf"
     clear_key = authority.decrypt_key(key.read_bytes())

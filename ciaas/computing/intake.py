@@ -11,18 +11,17 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import msgspec
 
-from ciaas.computing.wire import Delivery, Wire, WireError, acknowledging, publishing
+from ciaas.computing.link import Delivery, Dial, Link, WireError
 from ciaas.limits import (
     PULL_BYTES,
     PULL_EXPIRES_S,
     PULL_MESSAGES,
-    PULL_REQUESTS_IN_FLIGHT,
     RECONNECT_WAIT_S_MAX,
     UPLINK_BATCH_BYTES,
     UPLINK_BATCH_MESSAGES,
@@ -60,7 +59,7 @@ class Position(Protocol):
 class Attach(Protocol):
     """How a reader takes hold of its stream on a fresh connection."""
 
-    def __call__(self, wire: Wire, position: Position) -> tuple[StreamId, str]:
+    def __call__(self, wire: Link, position: Position) -> tuple[StreamId, str]:
         """Return the stream's identity and the consumer to pull from."""
         ...
 
@@ -68,7 +67,7 @@ class Attach(Protocol):
 def attach_durable(stream: str, consumer: str) -> Attach:
     """Take hold of a durable explicit-ack consumer: rewind what the broker lost, then reset."""
 
-    def attach(wire: Wire, position: Position) -> tuple[StreamId, str]:
+    def attach(wire: Link, position: Position) -> tuple[StreamId, str]:
         identity = _identify(wire, stream, position)
         wire.request(f"$JS.API.CONSUMER.RESET.{stream}.{consumer}", {})
         return identity, consumer
@@ -79,7 +78,7 @@ def attach_durable(stream: str, consumer: str) -> Attach:
 def attach_position(stream: str) -> Attach:
     """Read without acknowledgements from the own position on; what is stored is purged later."""
 
-    def attach(wire: Wire, position: Position) -> tuple[StreamId, str]:
+    def attach(wire: Link, position: Position) -> tuple[StreamId, str]:
         identity = _identify(wire, stream, position)
         made = wire.request(
             f"$JS.API.CONSUMER.CREATE.{stream}",
@@ -98,7 +97,7 @@ def attach_position(stream: str) -> Attach:
     return attach
 
 
-def _identify(wire: Wire, stream: str, position: Position) -> StreamId:
+def _identify(wire: Link, stream: str, position: Position) -> StreamId:
     info = wire.request(f"$JS.API.STREAM.INFO.{stream}")
     identity = StreamId(stream, info["created"])
     position.rewind(identity, info["state"]["last_seq"])
@@ -119,7 +118,7 @@ class StreamReader:
 
     def __init__(
         self,
-        dial: Callable[[], Wire],
+        dial: Dial,
         attach: Attach,
         position: Position,
         doorbell: threading.Event,
@@ -131,7 +130,7 @@ class StreamReader:
         self._doorbell, self._strip = doorbell, len(strip)
         self._lock = threading.Lock()
         self._waiting = _Waiting(StreamId("", ""), 0)
-        self._wire: Wire | None = None
+        self._wire: Link | None = None
         self._stopping = threading.Event()
         self._attached = threading.Event()
         self.pending = 0
@@ -175,7 +174,7 @@ class StreamReader:
             if wire is None or batch.generation != self._waiting.generation:
                 return
         try:
-            wire.send(acknowledging([message.reply for message in batch.messages]))
+            wire.acknowledge([message.reply for message in batch.messages])
         except WireError as error:
             log.info("acknowledgements not sent, the broker will repeat them: %s", error)
 
@@ -224,7 +223,7 @@ class StreamReader:
             self._stopping.wait(wait_s)
             wait_s = min(2 * wait_s, RECONNECT_WAIT_S_MAX)
 
-    def _read(self, wire: Wire) -> None:
+    def _read(self, wire: Link) -> None:
         stream, consumer = self._attach(wire, self._position)
         with self._lock:
             self._waiting = _Waiting(stream, self._waiting.generation + 1)
@@ -270,7 +269,7 @@ class StreamReader:
 class _Pulls:
     """The standing pull requests of one connection."""
 
-    def __init__(self, wire: Wire, stream: str, consumer: str):
+    def __init__(self, wire: Link, stream: str, consumer: str):
         self._wire = wire
         self._subject = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}".encode()
         self._body = msgspec.json.encode(_PULL)
@@ -278,7 +277,7 @@ class _Pulls:
         self._inboxes: dict[bytes, bytes] = {}
         self.over: set[bytes] = set()
         """Pulls that are used up and wait for `renew`."""
-        for number in range(PULL_REQUESTS_IN_FLIGHT):
+        for number in range(wire.pulls):
             inbox = b"%s.%d" % (wire.inbox, number)
             sid = wire.subscribe(inbox)
             self._inboxes[sid] = inbox
@@ -314,4 +313,4 @@ class _Pulls:
 
     def _ask(self, sid: bytes) -> None:
         self._left[sid] = PULL_MESSAGES
-        self._wire.send(publishing(self._subject, self._body, self._inboxes[sid]))
+        self._wire.publish(self._subject, self._body, self._inboxes[sid])

@@ -18,7 +18,7 @@ from typing import Protocol
 import msgspec
 import numpy as np
 
-from ciaas.computing.wire import Wire, WireError, publishing_with_headers
+from ciaas.computing.link import Dial, Link, WireError
 from ciaas.kernel.columns import encode
 from ciaas.kernel.sample import Frame
 from ciaas.limits import LIVE_CHUNK_BYTES, LIVE_COMMITS_WAITING, RECONNECT_WAIT_S_MAX
@@ -58,7 +58,7 @@ class LivePublisher:
 
     def __init__(
         self,
-        dial: Callable[[], Wire],
+        dial: Dial,
         commits: Commits,
         *,
         shard: int,
@@ -124,7 +124,7 @@ class LivePublisher:
                 threading.Event().wait(wait_s)
                 wait_s = min(2 * wait_s, RECONNECT_WAIT_S_MAX)
 
-    def _resume(self, wire: Wire) -> int:
+    def _resume(self, wire: Link) -> int:
         """Return the last commit that the stream holds whole."""
         state = wire.request(f"$JS.API.STREAM.INFO.{STREAM}")["state"]
         if not state["messages"]:
@@ -155,7 +155,7 @@ class LivePublisher:
                     return
                 yield commit
 
-    def _publish(self, wire: Wire, acks: _Acks, commit: Commit) -> None:
+    def _publish(self, wire: Link, acks: _Acks, commit: Commit) -> None:
         chunks = list(_chunks(commit.frame))
         for number, payload in enumerate(chunks, 1):
             headers = (
@@ -163,14 +163,14 @@ class LivePublisher:
                 (COMMIT_HEADER, str(commit.number)),
                 (CHUNK_HEADER, f"{number}/{len(chunks)}"),
             )
-            wire.send(publishing_with_headers(self._subject, payload, headers, acks.inbox))
+            wire.publish(self._subject, payload, acks.inbox, headers)
         acks.wait(len(chunks))
 
 
 class _Acks:
     """The stream's acknowledgements of what this connection published."""
 
-    def __init__(self, wire: Wire):
+    def __init__(self, wire: Link):
         self._wire = wire
         self.inbox = wire.inbox + b".acks"
         self._sid = wire.subscribe(self.inbox)

@@ -7,7 +7,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from ciaas.computing.wire import Wire, WireError
+from ciaas.computing.link import Dial, Link, WireError
 from ciaas.limits import (
     RECONNECT_WAIT_S_MAX,
     UPLINK_BATCH_MESSAGES,
@@ -28,14 +28,12 @@ _QOS0 = b"Nmqtt-Pub:0"
 class VolatileReader:
     """A plain subscription sees every publish; only those marked QoS 0 by the broker are ours."""
 
-    def __init__(
-        self, dial: Callable[[], Wire], doorbell: threading.Event, now_ms: Callable[[], int]
-    ):
+    def __init__(self, dial: Dial, doorbell: threading.Event, now_ms: Callable[[], int]):
         """``doorbell`` is set when messages wait."""
         self._dial, self._doorbell, self._now_ms = dial, doorbell, now_ms
         self._waiting: deque[Message] = deque()
         self._stopping = threading.Event()
-        self._wire: Wire | None = None
+        self._wire: Link | None = None
         self.dropped = 0
         """Messages dropped because VOLATILE_MESSAGES_MAX were waiting."""
         self._thread = threading.Thread(target=self._run, name="volatile-reader", daemon=True)
@@ -77,7 +75,7 @@ class VolatileReader:
             self._stopping.wait(wait_s)
             wait_s = min(2 * wait_s, RECONNECT_WAIT_S_MAX)
 
-    def _read(self, wire: Wire) -> None:
+    def _read(self, wire: Link) -> None:
         found = False
         for delivery in wire.receive(1.0, _QOS0):
             if not delivery.header:

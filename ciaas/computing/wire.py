@@ -10,43 +10,25 @@ Source: the NATS client protocol (INFO, CONNECT, PUB, HPUB, SUB, MSG, HMSG, PING
 from __future__ import annotations
 
 import base64
+import select
 import socket
+import ssl
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 
-from ciaas.limits import WIRE_CONTROL_LINE_MAX, WIRE_RECEIVE_BYTES
+from ciaas.computing.link import Delivery, WireError, WireTimeout, WireUnsupported
+from ciaas.limits import (
+    PULL_REQUESTS_IN_FLIGHT,
+    WIRE_CONTROL_LINE_MAX,
+    WIRE_RECEIVE_BYTES,
+    WIRE_SEND_S,
+)
 
 _NO_HEADER = b""
-_PLAIN_HEADER_END = 0x0D
-
-
-class WireError(ConnectionError):
-    """The connection is gone or never came up; the message carries the broker's words."""
-
-
-class WireTimeout(WireError):
-    """No answer came in time."""
-
-
-class Delivery(NamedTuple):
-    """One message as it came: ``header`` is empty, or starts with ``NATS/1.0``."""
-
-    sid: bytes
-    subject: bytes
-    reply: bytes
-    header: bytes
-    payload: bytes
-
-    @property
-    def status(self) -> int:
-        """Return the status a header line carries, such as 408, or 0 for an ordinary message."""
-        if len(self.header) < 12 or self.header[8] == _PLAIN_HEADER_END:
-            return 0
-        return int(self.header[9:12])
 
 
 class Credentials(NamedTuple):
@@ -61,19 +43,38 @@ class Credentials(NamedTuple):
 class Wire:
     """One connection to the broker. One thread receives; any thread may send."""
 
-    def __init__(self, host: str, port: int, credentials: Credentials, *, timeout_s: float = 5.0):
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        credentials: Credentials,
+        *,
+        tls: ssl.SSLContext | None = None,
+        timeout_s: float = 5.0,
+    ):
         """Connect and log in.
 
+        Args:
+            host: The broker's; its certificate has to name it when ``tls`` is given.
+            port: For clients that speak NATS.
+            credentials: Who we are.
+            tls: Trusts the broker's authority; None speaks in clear. A broker that doesn't
+                speak TLS is refused then: nothing is sent to it.
+            timeout_s: For connecting and logging in.
+
         Raises:
+            WireUnsupported: a NATS server that this reader cannot speak with.
             WireError: unreachable, refused, or not a NATS server.
         """
         self.inbox = b"_INBOX.%s.%s" % (
             credentials.name.encode(),
             base64.b32encode(time.time_ns().to_bytes(10, "big")).rstrip(b"="),
         )
+        self.pulls = PULL_REQUESTS_IN_FLIGHT
         self._rest = b""
         self._sids = 0
-        self._sending = threading.Lock()
+        self._using = threading.Lock()
+        """Held while sending, and with TLS while receiving: two calls at once would spoil it."""
         try:
             self._socket = socket.create_connection((host, port), timeout_s)
         except OSError as error:
@@ -81,69 +82,91 @@ class Wire:
         try:
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 * WIRE_RECEIVE_BYTES)
-            self._log_in(credentials)
+            self._log_in(credentials, tls, host)
+            self._arrivals = select.poll()
+            self._arrivals.register(self._socket, select.POLLIN)
         except OSError as error:
             self._socket.close()
+            if isinstance(error, WireError):
+                raise
             raise WireError(f"no login to the broker at {host}:{port}: {error}") from error
 
     # -- sending
 
-    def send(self, data: bytes) -> None:
-        """Write protocol text that `publishing` and its siblings made, in one piece."""
-        try:
-            with self._sending:
-                self._socket.sendall(data)
-        except OSError as error:
-            raise WireError(f"the broker's connection broke while sending: {error}") from error
-
-    def publish(self, subject: bytes, payload: bytes, reply: bytes = b"") -> None:
+    def publish(
+        self,
+        subject: bytes,
+        payload: bytes,
+        reply: bytes = b"",
+        headers: Sequence[tuple[str, str]] = (),
+    ) -> None:
         """Send one message; returns when it is handed to the network."""
-        self.send(publishing(subject, payload, reply))
+        self._send(publishing(subject, payload, reply, headers))
+
+    def acknowledge(self, replies: Iterable[bytes]) -> None:
+        """Acknowledge messages, joined into one write."""
+        self._send(b"".join([b"PUB %s 0\r\n\r\n" % reply for reply in replies]))
 
     def subscribe(self, subject: bytes) -> bytes:
         """Subscribe and return the subscription's id."""
         self._sids += 1
         sid = b"%d" % self._sids
-        self.send(b"SUB %s %s\r\n" % (subject, sid))
+        self._send(b"SUB %s %s\r\n" % (subject, sid))
         return sid
+
+    def _send(self, data: bytes) -> None:
+        try:
+            with self._using:
+                self._socket.settimeout(WIRE_SEND_S)
+                self._socket.sendall(data)
+        except OSError as error:
+            raise WireError(f"the broker's connection broke while sending: {error}") from error
 
     # -- receiving
 
     def receive(self, timeout_s: float, marked: bytes = b"") -> list[Delivery]:
-        """Return all that one read of the socket completes; empty when nothing came in time.
-
-        Args:
-            timeout_s: Seconds to wait for the first byte.
-            marked: Text that a message's header must contain; others with a header are skipped.
-
-        Raises:
-            WireError: the connection ended or the broker sent an error.
-        """
+        """Return all that one read of the socket completes; see `Link.receive`."""
         try:
-            self._socket.settimeout(timeout_s)
-            chunk = self._socket.recv(WIRE_RECEIVE_BYTES)
-        except TimeoutError:
-            return []
+            chunk = self._read(timeout_s)
         except OSError as error:
             raise WireError(f"the broker's connection broke: {error}") from error
+        if chunk is None:
+            return []
         if not chunk:
             raise WireError("the broker closed the connection")
         deliveries, self._rest, errors, pings = parse(self._rest + chunk, marked)
         if pings:
-            self.send(b"PONG\r\n" * pings)
+            self._send(b"PONG\r\n" * pings)
         if errors:
             raise WireError(f"the broker said: {errors[0]}")
         return deliveries
 
+    def _ready(self, timeout_s: float) -> bool:
+        return bool(self._arrivals.poll(timeout_s * 1000))
+
+    def _read(self, timeout_s: float) -> bytes | None:
+        """Return what has come, None when nothing did in time, nothing at the connection's end."""
+        if not isinstance(self._socket, ssl.SSLSocket):
+            if not self._ready(timeout_s):
+                return None
+            return self._socket.recv(WIRE_RECEIVE_BYTES)
+        if not self._socket.pending() and not self._ready(timeout_s):
+            return None
+        chunks: list[bytes] = []
+        with self._using:
+            self._socket.settimeout(0)
+            try:
+                # One record of TLS after another, as long as some are there.
+                while sum(map(len, chunks)) < WIRE_RECEIVE_BYTES:
+                    chunks.append(self._socket.recv(WIRE_RECEIVE_BYTES))
+                    if not chunks[-1]:
+                        break
+            except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                pass
+        return b"".join(chunks) if chunks else None
+
     def request(self, subject: str, payload: object = None, *, timeout_s: float = 5.0) -> Any:
-        """Ask the broker's JetStream API and return its JSON answer.
-
-        Only for use before `receive` has its own thread: other deliveries would be dropped.
-
-        Raises:
-            WireTimeout: no answer.
-            WireError: the answer is an error; the message holds the broker's description.
-        """
+        """Ask the broker's JetStream API and return its JSON answer; see `Link.request`."""
         reply = self.inbox + b".ask"
         sid = self.subscribe(reply)
         body = b"" if payload is None else msgspec.json.encode(payload)
@@ -153,7 +176,7 @@ class Wire:
             for delivery in self.receive(left):
                 if delivery.sid != sid:
                     continue
-                self.send(b"UNSUB %s\r\n" % sid)
+                self._send(b"UNSUB %s\r\n" % sid)
                 if delivery.status:
                     raise WireError(f"{subject}: nobody answers (status {delivery.status})")
                 answer = msgspec.json.decode(delivery.payload)
@@ -170,11 +193,20 @@ class Wire:
             pass  # already gone: nothing left to shut
         self._socket.close()
 
-    def _log_in(self, credentials: Credentials) -> None:
+    def _log_in(self, credentials: Credentials, tls: ssl.SSLContext | None, host: str) -> None:
         line, self._rest = self._first_line()
         if not line.startswith(b"INFO "):
             raise WireError(f"this is no NATS server: it greeted with {line[:40]!r}")
-        nonce = msgspec.json.decode(line[5:]).get("nonce", "").encode()
+        info = msgspec.json.decode(line[5:])
+        if not info.get("headers") or not info.get("nonce"):
+            raise WireUnsupported("the NATS server takes no headers, or no nkeys")
+        if tls is not None:
+            if not (info.get("tls_required") or info.get("tls_available")):
+                raise WireError("the broker speaks no TLS, which this role demands")
+            self._socket = tls.wrap_socket(self._socket, server_hostname=host)
+        elif info.get("tls_required"):
+            raise WireError("the broker demands TLS, and this role was told of none")
+        nonce = info["nonce"].encode()
         signature = base64.urlsafe_b64encode(credentials.sign(nonce)).rstrip(b"=")
         options = {
             "verbose": False,
@@ -188,7 +220,7 @@ class Wire:
             "nkey": credentials.public,
             "sig": signature.decode(),
         }
-        self.send(b"CONNECT %s\r\nPING\r\n" % msgspec.json.encode(options))
+        self._send(b"CONNECT %s\r\nPING\r\n" % msgspec.json.encode(options))
         pong, rest = self._first_line()
         if pong != b"PONG":
             raise WireError(f"the broker refused the login: {pong.decode(errors='replace')}")
@@ -207,25 +239,18 @@ class Wire:
         return line, rest
 
 
-def publishing(subject: bytes, payload: bytes, reply: bytes = b"") -> bytes:
-    """Return the protocol text of one publish without headers."""
-    return b"PUB %s %s %d\r\n%s\r\n" % (subject, reply, len(payload), payload)
-
-
-def publishing_with_headers(
-    subject: bytes, payload: bytes, headers: Iterable[tuple[str, str]], reply: bytes
+def publishing(
+    subject: bytes, payload: bytes, reply: bytes = b"", headers: Sequence[tuple[str, str]] = ()
 ) -> bytes:
-    """Return the protocol text of one publish with headers."""
-    head = "NATS/1.0\r\n" + "".join(f"{name}:{value}\r\n" for name, value in headers) + "\r\n"
-    size = len(head.encode())
+    """Return the protocol text of one publish."""
+    if not headers:
+        return b"PUB %s %s %d\r\n%s\r\n" % (subject, reply, len(payload), payload)
+    lines = "".join(f"{name}:{value}\r\n" for name, value in headers)
+    head = f"NATS/1.0\r\n{lines}\r\n".encode()
+    size = len(head)
     return b"HPUB %s %s %d %d\r\n%s%s\r\n" % (
-        subject, reply, size, size + len(payload), head.encode(), payload,
+        subject, reply, size, size + len(payload), head, payload,
     )  # fmt: skip
-
-
-def acknowledging(replies: Iterable[bytes]) -> bytes:
-    """Return the protocol text that acknowledges messages, joined into one write."""
-    return b"".join([b"PUB %s 0\r\n\r\n" % reply for reply in replies])
 
 
 def parse(data: bytes, marked: bytes = b"") -> tuple[list[Delivery], bytes, list[str], int]:

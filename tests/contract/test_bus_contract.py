@@ -1,4 +1,4 @@
-"""The port `Source` of the bus: one suite over both ways to read a stream."""
+"""The port `Source` of the bus: one suite over both ways to read, both clients, and TLS."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ def way(request: pytest.FixtureRequest) -> Attach:
     return WAYS[request.param]
 
 
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Streams]:
-    bench = Streams(tmp_path)
+@pytest.fixture(params=["wire", "wire, TLS", "nats-py", "nats-py, TLS"])
+def bench(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Streams]:
+    client, _, tls = request.param.partition(", ")
+    bench = Streams(tmp_path, client, tls=bool(tls))
     try:
         yield bench
     finally:

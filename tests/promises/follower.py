@@ -11,7 +11,8 @@ from typing import NamedTuple
 import msgspec
 
 from ciaas.computing.live import CHUNK_HEADER, COMMIT_HEADER, STREAM
-from ciaas.computing.wire import Credentials, Delivery, Wire, WireError
+from ciaas.computing.link import Delivery, WireError
+from ciaas.computing.wire import Credentials, Wire
 from ciaas.kernel.columns import decode
 from ciaas.kernel.sample import Frame
 from security.encryption.keyring import Role

@@ -64,6 +64,7 @@ class Platform:
         seen_from_here: the home as this process sees it, when that differs.
         observe_each_s: how often the platform measures itself; never, so that only what a test
             sends is counted.
+        settings: further settings, by the names of their variables without the prefix.
     """
 
     def __init__(
@@ -73,11 +74,12 @@ class Platform:
         within: Sequence[str] = (),
         seen_from_here: Path | None = None,
         observe_each_s: float = 0.0,
+        settings: Mapping[str, str] | None = None,
     ) -> None:
         self.home = home
         self.files = seen_from_here or home
         self.http, self.mqtts = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
-        self._observe_each_s = observe_each_s
+        self._settings = {"OBSERVE_EACH_S": str(observe_each_s), **(settings or {})}
         self.process: subprocess.Popen[bytes] | None = None
         self._within = within
         self._output = home.with_name(home.name + ".out")
@@ -166,7 +168,7 @@ class Platform:
             "BOROUGH_HTTP": self.http,
             "BOROUGH_MQTTS": self.mqtts,
             "BOROUGH_CONSOLE_BUILD": "false",
-            "BOROUGH_OBSERVE_EACH_S": str(self._observe_each_s),
+            **{f"BOROUGH_{name}": text for name, text in self._settings.items()},
         }
 
     def last_words(self) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import logging
+import ssl
 from collections import OrderedDict
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -79,9 +80,9 @@ class Callout:
         """Let devices in from now on: whatever they send must find its consumer."""
         self._open = True
 
-    async def start(self, url: str, seed: str) -> None:
+    async def start(self, url: str, seed: str, tls: ssl.SSLContext | None = None) -> None:
         """Connect with the nkey of ``auth`` and answer from now on; raises as `connect`."""
-        self._client = await connect(url, seed, role="auth")
+        self._client = await connect(url, seed, role="auth", tls=tls)
         # One after the other: a decision awaits nothing, so that tasks would only add to its time.
         # Each that waits is a connection of the broker, which bounds their number.
         await self._client.subscribe(_SUBJECT, queue=_QUEUE, cb=self._respond)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
 from collections import OrderedDict
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -58,7 +59,7 @@ class Presence:
         self._lost_at: int | None = None
         self._task: asyncio.Task[None] | None = None
 
-    async def start(self, url: str, seed: str) -> None:
+    async def start(self, url: str, seed: str, tls: ssl.SSLContext | None = None) -> None:
         """Connect with the nkey of ``sys``, follow, and report who is connected already.
 
         Raises:
@@ -68,6 +69,7 @@ class Presence:
             url,
             seed,
             role="sys",
+            tls=tls,
             on_error=self._missed,
             on_lost=self._lost,
             on_reconnected=self._reconnected,

@@ -74,7 +74,7 @@ class BrokerConfiguration:
 
     server_name: str
     nats: Listen
-    """For the roles; loopback only, since it carries no TLS."""
+    """For the roles; loopback only."""
     mqtts: Listen
     store_dir: Path
     log_file: Path
@@ -87,6 +87,8 @@ class BrokerConfiguration:
     file_store_bytes_max: int = 20 * 1024**3
     connections_max: int = BROKER_CONNECTIONS_MAX
     log_bytes_max: int = BROKER_LOG_BYTES_MAX
+    roles_tls: bool = False
+    """The roles' port speaks TLS too, with the same certificate."""
 
     def __post_init__(self) -> None:
         if not ipaddress.ip_address(self.nats.host).is_loopback:
@@ -117,6 +119,7 @@ class BrokerConfiguration:
         return textwrap.dedent(f"""\
             server_name: {_quoted(self.server_name)}
             listen: {_quoted(self.nats)}
+            {self._roles_tls()}
             max_payload: {BROKER_PAYLOAD_BYTES_MAX}
             max_connections: {self.connections_max}
             log_file: {_quoted(self.log_file)}
@@ -132,6 +135,14 @@ class BrokerConfiguration:
               }}
             }}
             """)
+
+    def _roles_tls(self) -> str:
+        if not self.roles_tls:
+            return ""
+        return (
+            f"tls {{ cert_file: {_quoted(self.certificate_file)}, key_file: ${TLS_KEY_VARIABLE}, "
+            'min_version: "1.2", timeout: 5 }'
+        )
 
     def _mqtt(self) -> str:
         return textwrap.dedent(f"""\
@@ -236,9 +247,7 @@ def check(path: Path, key_pem: bytes, executable: Path | None = None) -> None:
         raise ConfigurationRefused(f"nats-server refuses its configuration: {words}")
 
 
-def _user(
-    key: str, publish: Sequence[str], subscribe: Sequence[str], responses: str = ""
-) -> str:
+def _user(key: str, publish: Sequence[str], subscribe: Sequence[str], responses: str = "") -> str:
     allow = ", ".join(
         [f"publish: {json.dumps(publish)}", f"subscribe: {json.dumps(subscribe)}"]
         + ([f"allow_responses: {responses}"] if responses else [])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -26,6 +27,7 @@ async def connect(
     seed: str,
     *,
     role: str,
+    tls: ssl.SSLContext | None = None,
     on_error: Failed | None = None,
     on_lost: Happened | None = None,
     on_reconnected: Happened | None = None,
@@ -36,6 +38,7 @@ async def connect(
         url: such as ``nats://127.0.0.1:4222``.
         seed: the role's private nkey (SU…).
         role: ``core``, ``field``, ``sys`` or ``auth``.
+        tls: trusts the broker's authority; None speaks in clear.
         on_error: told of what the broker refuses, beside the log.
         on_lost: told when the connection is gone.
         on_reconnected: told when it is there again with its subscriptions.
@@ -58,6 +61,7 @@ async def connect(
             connect_timeout=CONNECT_S,
             allow_reconnect=False,
             reconnect_time_wait=RECONNECT_WAIT_S,
+            tls=tls,
             max_reconnect_attempts=_FIRST_ATTEMPTS,
         )
     except (OSError, NatsError) as error:

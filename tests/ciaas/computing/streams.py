@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 from pathlib import Path
 
+from ciaas.computing.client_link import ClientLink
 from ciaas.computing.intake import Attach, StreamReader, attach_durable
+from ciaas.computing.link import Link
 from ciaas.computing.wire import Wire
 from ciaas.ports import HistoryError, Message, StreamId
 from tests.ciaas.computing.city import City, until
@@ -34,19 +37,33 @@ class Memory:
 class Streams:
     """A broker with one stream, and readers of it."""
 
-    def __init__(self, folder: Path) -> None:
-        self.city = City(folder)
+    def __init__(self, folder: Path, client: str = "wire", *, tls: bool = False) -> None:
+        self.city = City(folder, roles_tls=tls)
+        self._client = client
         self.city.start()
         self.memory = Memory()
         self.readers: list[StreamReader] = []
         self.sent = 0
-        self._publisher: Wire | None = None
+        self._publisher: Link | None = None
 
-    def dial(self) -> Wire:
-        return Wire("127.0.0.1", self.city.configuration.nats.port, credentials(self.city))
+    def dial(self) -> Link:
+        if self._client == "wire":
+            return self._own()
+        url = f"nats://{self.city.configuration.nats}"
+        return ClientLink(url, self.city.seeds["core"], "core", tls=self._tls())
+
+    def _own(self) -> Wire:
+        """Return a connection for the test itself: the quick one."""
+        host, port = self.city.configuration.nats
+        return Wire(host, port, credentials(self.city), tls=self._tls())
+
+    def _tls(self) -> ssl.SSLContext | None:
+        if not self.city.configuration.roles_tls:
+            return None
+        return ssl.create_default_context(cafile=str(self.city.ca_file))
 
     def make_stream(self, **changes: object) -> None:
-        wire = self.dial()
+        wire = self._own()
         stream = {"name": STREAM, "subjects": ["test.>"], "retention": "limits"} | changes
         wire.request(f"$JS.API.STREAM.CREATE.{STREAM}", stream)
         wire.request(
@@ -64,7 +81,7 @@ class Streams:
         wire.close()
 
     def send(self, count: int) -> None:
-        wire = self.dial()
+        wire = self._own()
         for _ in range(count):
             wire.publish(b"test.up", b"%d" % self.sent)
             self.sent += 1
@@ -72,7 +89,7 @@ class Streams:
         wire.close()
 
     def stored(self) -> int:
-        wire = self.dial()
+        wire = self._own()
         try:
             last: int = wire.request(f"$JS.API.STREAM.INFO.{STREAM}")["state"]["last_seq"]
             return last
@@ -80,7 +97,7 @@ class Streams:
             wire.close()
 
     def left(self) -> int:
-        wire = self.dial()
+        wire = self._own()
         try:
             messages: int = wire.request(f"$JS.API.STREAM.INFO.{STREAM}")["state"]["messages"]
             return messages

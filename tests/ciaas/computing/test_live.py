@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from ciaas.computing.live import CHUNK_HEADER, COMMIT_HEADER, STREAM, LivePublisher
-from ciaas.computing.wire import Wire, publishing_with_headers
+from ciaas.computing.wire import Wire
 from ciaas.kernel.columns import decode, encode
 from ciaas.kernel.sample import Frame, Kind
 from ciaas.limits import LIVE_CHUNK_BYTES, LIVE_COMMITS_WAITING
@@ -101,7 +101,7 @@ class Stage:
         )
         wire = self.dial()
         before = self.count(wire)
-        wire.send(publishing_with_headers(f"{STREAM}.0".encode(), payload, headers, b"none"))
+        wire.publish(f"{STREAM}.0".encode(), payload, b"none", headers)
         until(lambda: self.count(wire) == before + 1, "the chunk")
         wire.close()
 
@@ -315,7 +315,7 @@ def test_every_chunk_is_acknowledged_json(stage: Stage) -> None:
     """The stream's answer to a publish is what the publisher takes for stored."""
     wire = stage.dial()
     sid = wire.subscribe(wire.inbox + b".acks")
-    wire.send(publishing_with_headers(f"{STREAM}.0".encode(), b"", (), wire.inbox + b".acks"))
+    wire.publish(f"{STREAM}.0".encode(), b"", wire.inbox + b".acks")
     (answer,) = [d for d in until(lambda: wire.receive(1.0), "an answer") if d.sid == sid]
     assert msgspec.json.decode(answer.payload)["stream"] == STREAM
     wire.close()

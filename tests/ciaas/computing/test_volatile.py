@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from ciaas.computing.volatile import VERBS, VolatileReader
-from ciaas.computing.wire import Wire, publishing_with_headers
+from ciaas.computing.wire import Wire, publishing
 from ciaas.limits import UPLINK_BATCH_MESSAGES, VOLATILE_MESSAGES_MAX
 from ciaas.ports import Message
 from tests.ciaas.computing.city import City, Device, until
@@ -46,10 +46,10 @@ class Ear:
     def send(self, subject: bytes, count: int) -> None:
         """Publish as the broker hands on a device's QoS 0 message."""
         wire = self._new_wire()
-        message = publishing_with_headers(subject, b"{}", _QOS0, b"x")
+        message = publishing(subject, b"{}", b"x", _QOS0)
         for _ in range(0, count, 1_000):
-            wire.send(message * min(1_000, count))
-        wire.send(b"PING\r\n")
+            wire._send(message * min(1_000, count))
+        wire._send(b"PING\r\n")
         wire.receive(5.0)  # the pong: the broker has them all
         wire.close()
 

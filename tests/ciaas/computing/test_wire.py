@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ciaas.computing import wire
-from ciaas.computing.wire import Credentials, Wire, WireError, parse
+from ciaas.computing.link import Delivery, WireError
+from ciaas.computing.wire import Credentials, Wire, parse
 from ciaas.limits import WIRE_CONTROL_LINE_MAX
 from tests.ciaas.computing.city import City
 
@@ -16,7 +16,7 @@ _names = st.text("abcXYZ.@$-_0123456789", min_size=1, max_size=20).map(str.encod
 
 
 @st.composite
-def _deliveries(draw: st.DrawFn) -> tuple[bytes, wire.Delivery]:
+def _deliveries(draw: st.DrawFn) -> tuple[bytes, Delivery]:
     subject, payload = draw(_names), draw(st.binary(max_size=40))
     sid = draw(st.integers(1, 99)).__str__().encode()
     reply = draw(st.just(b"") | _names)
@@ -28,12 +28,12 @@ def _deliveries(draw: st.DrawFn) -> tuple[bytes, wire.Delivery]:
     else:
         header = b""
         text = b"MSG " + b" ".join([*words, b"%d" % len(payload)]) + b"\r\n" + payload + b"\r\n"
-    return text, wire.Delivery(sid, subject, reply, header, payload)
+    return text, Delivery(sid, subject, reply, header, payload)
 
 
 @given(st.lists(_deliveries(), max_size=6), st.data())
 def test_a_stream_cut_anywhere_gives_the_same_deliveries(
-    sent: list[tuple[bytes, wire.Delivery]], data: st.DataObject
+    sent: list[tuple[bytes, Delivery]], data: st.DataObject
 ) -> None:
     text = b"PING\r\n".join(part for part, _ in sent) + b"+OK\r\n"
     cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=8)))
@@ -55,9 +55,9 @@ def test_the_brokers_error_and_an_endless_line_are_errors() -> None:
 
 def test_a_status_is_told_from_a_message() -> None:
     header = b"NATS/1.0 409 Exceeded MaxRequestBatch\r\n\r\n"
-    assert wire.Delivery(b"1", b"s", b"", header, b"").status == 409
-    assert wire.Delivery(b"1", b"s", b"", b"NATS/1.0\r\nNmqtt-Pub: 1\r\n\r\n", b"").status == 0
-    assert wire.Delivery(b"1", b"s", b"", b"", b"").status == 0
+    assert Delivery(b"1", b"s", b"", header, b"").status == 409
+    assert Delivery(b"1", b"s", b"", b"NATS/1.0\r\nNmqtt-Pub: 1\r\n\r\n", b"").status == 0
+    assert Delivery(b"1", b"s", b"", b"", b"").status == 0
 
 
 def credentials(city: City, role: str = "core") -> Credentials:
