@@ -33,8 +33,8 @@ async def write(
     return await runtime.write(WriteOrder("id", address, value, until, "ada"))
 
 
-COIL = {"raw": {"type": "bit"}, "type": "Boolean"}
-SWAPPED = {"raw": {"type": "f32", "word_order": "little"}}
+COIL: dict[str, Any] = {"raw": {"type": "bit"}, "type": "Boolean"}
+SWAPPED: dict[str, Any] = {"raw": {"type": "f32", "word_order": "little"}}
 
 
 @pytest.mark.parametrize(
@@ -218,7 +218,7 @@ def test_a_connection_that_is_switched_off_keeps_commands_waiting(tmp_path: Path
 
 @pytest.mark.parametrize("table", ["input", "discrete"])
 def test_a_table_that_is_only_read_is_refused_in_the_document(table: str) -> None:
-    bits = {"raw": {"type": "bit"}, "type": "Boolean"} if table == "discrete" else {}
+    bits = COIL if table == "discrete" else {}
     written = settable(5, address={"table": table, "register": 5}, **bits)
     with pytest.raises(DocumentError, match="is only read; coils and holding registers are set"):
         check_document(document([written], {"port": 502}), {"modbus": Modbus})

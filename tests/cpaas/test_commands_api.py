@@ -92,7 +92,7 @@ def test_every_rung_leaves_a_line_in_the_record(house: House) -> None:
     ("overlay", "value", "reason"),
     [
         ({"range": [0, 100]}, 101, "outside the range of the point, 0 to 100"),
-        ({}, "bright", "takes a Integer"),
+        ({}, "bright", "is of type Integer, 'bright' is not"),
         ({}, 1.5, "without a fraction"),
         ({"enum": {"0": "off", "100": "on"}}, 50, "none of the allowed values: 0, 100"),
         ({"interlock": {"allow": "value < 50"}}, 60, "value < 50 does not hold (value is 60)"),

@@ -76,7 +76,7 @@ def typed(value: Value, value_type: ValueType) -> Value:
             if math.isfinite(value) and value.is_integer() and abs(value) <= _EXACT:
                 return int(value)
             raise Unfit(f"{value!r} is no Integer; write one without a fraction")
-    raise Unfit(f"the point takes a {value_type}, {value!r:.40} is none")
+    raise Unfit(f"the point is of type {value_type}, {value!r:.40} is not")
 
 
 _LARGEST = 1.7976931348623157e308

@@ -19,7 +19,8 @@ def test_cabinets_are_told_in_turn_and_counted_from_the_start_of_the_run(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(module, "COMMAND_EACH_S", 0.0)
-    small, said = SmallPlatform(), []
+    small = SmallPlatform()
+    said: list[str] = []
     cabinets = [thing for thing in quarter() if thing.kind == KIND]
     small.commands = [
         {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -175,19 +175,19 @@ class Town:
         assert point is not None
         now = self.clock.now_ms() + 1
         kind = Kind.BOOLEAN if isinstance(value, bool) else Kind.NUMBER
-        row = {
-            "point": np.array([point.id], np.uint32),
-            "observed": np.array([now if at is None else at], np.int64),
-            "received": np.array([now], np.int64),
-            "kind": np.array([kind], np.uint8),
-            "num": np.array([value], np.float64),
-            "txt": np.array([None], np.object_),
-            "verdict": np.array([verdict], np.uint8),
-            "reason": np.zeros(1, np.uint16),
-            "raw": np.array([None], np.object_),
-            "source": np.zeros(1, np.uint32),
-            "revision": np.zeros(1, np.uint16),
-        }
-        commit = self.history.record(replace(Frame.empty(), **row))
+        frame = Frame(
+            point=np.array([point.id], np.uint32),
+            observed=np.array([now if at is None else at], np.int64),
+            received=np.array([now], np.int64),
+            kind=np.array([kind], np.uint8),
+            num=np.array([value], np.float64),
+            txt=np.array([None], np.object_),
+            verdict=np.array([verdict], np.uint8),
+            reason=np.zeros(1, np.uint16),
+            raw=np.array([None], np.object_),
+            source=np.zeros(1, np.uint32),
+            revision=np.zeros(1, np.uint16),
+        )
+        commit = self.history.record(frame)
         if seen:
             self.downlink.observe(commit)
