@@ -59,11 +59,15 @@ def _text(written: object) -> str:
 
 
 def _seconds(written: Any) -> Any:
+    if written is None:
+        return None
     match = _SPAN.fullmatch(written) if isinstance(written, str) else None
     if match is not None:
-        return float(match[1]) * _SECONDS[match[2]]
-    if isinstance(written, str) or isinstance(written, bool):
+        written = float(match[1]) * _SECONDS[match[2]]
+    if isinstance(written, bool) or not isinstance(written, int | float):
         raise ValueError(f"{written!r:.40} is no length of time; write 600 (seconds), 10m, 2h, 1d")
+    if not 0 < written <= FILTER_SILENT_S_MAX:
+        raise ValueError(f"write more than 0 and at most {FILTER_SILENT_S_MAX} seconds")
     return written
 
 
@@ -114,11 +118,7 @@ _Comparisons = Annotated[
     PlainSerializer(lambda conditions: [str(one) for one in conditions]),
     WithJsonSchema({"type": "array", "items": {"type": ["string", "number", "boolean"]}}),
 ]
-_Silence = Annotated[
-    float | None,
-    BeforeValidator(_seconds),
-    Field(gt=0, le=FILTER_SILENT_S_MAX),
-]
+_Silence = Annotated[float | None, BeforeValidator(_seconds)]
 PermissionName = Literal["ACCESS", "BROWSE", "READ", "WRITE", "CONFIGURE", "GRANT", "OWN"]
 
 

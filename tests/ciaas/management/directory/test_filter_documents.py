@@ -78,6 +78,7 @@ def test_a_query_says_the_same_as_a_document() -> None:
 def test_one_entry_needs_no_list() -> None:
     assert Filter.parse({"tag": "a", "value": 40}) == Filter.parse({"tag": ["a"], "value": ["40"]})
     assert Filter.parse({"value": True}) == Filter.parse({"value": ["=true"]})
+    assert Filter.parse({"silent": None, "permission": None, "not": None}) == Filter()
     assert Filter.parse({"silent": 90}) == Filter.parse({"silent": "1.5m"})
 
 
@@ -113,6 +114,7 @@ def test_one_entry_needs_no_list() -> None:
         ({"silent": 0}, "silent"),
         ({"silent": FILTER_SILENT_S_MAX + 1}, str(FILTER_SILENT_S_MAX)),
         ({"silent": True}, "no length of time"),
+        ({"silent": ["5m"]}, "no length of time"),
         ({"permission": "ROOT"}, "'OWN'"),
         ({"any": [{"permission": "READ"}]}, "at the top of a filter only"),
         ({"not": []}, "not"),
