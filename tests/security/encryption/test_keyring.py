@@ -6,6 +6,7 @@ import json
 import os
 import re
 import resource
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -177,3 +178,19 @@ def test_a_damaged_seed_is_found_at_once(
     with pytest.raises(KeyRingError, match="no valid seed of the role 'core'") as refused:
         KeyRing.open(path)
     assert seed not in str(refused.value)
+
+
+def test_a_home_of_an_earlier_release_gets_the_keys_that_it_lacks(path: Path) -> None:
+    before = KeyRing.create(path)
+    rewrite(path, lambda document: document["seeds"].pop("compose"))
+    with pytest.raises(KeyRingError, match="compose"):
+        KeyRing.open(path)
+    completed = KeyRing.complete(path)
+    assert completed.public(Role.COMPOSE) != before.public(Role.COMPOSE)
+    assert completed.seed(Role.CORE) == before.seed(Role.CORE)
+    assert KeyRing.open(path).seed(Role.COMPOSE) == completed.seed(Role.COMPOSE)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert [entry.name for entry in path.parent.iterdir()] == [path.name]
+    content = path.read_bytes()
+    KeyRing.complete(path)
+    assert path.read_bytes() == content, "nothing is written when nothing lacks"
