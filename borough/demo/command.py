@@ -79,7 +79,9 @@ async def _run(home: Home, settings: Settings, seconds: float | None, began: flo
 def _say_where(settings: Settings) -> None:
     base = f"{settings.base_url}/api/v1"
     click.echo(
-        "The quarter comes to life; Ctrl-C ends it with its account. Meanwhile, in another shell:\n"
+        "The quarter comes to life; Ctrl-C ends it with its account. Meanwhile, in a browser:\n"
+        f"  {settings.base_url}\n"
+        "In another shell:\n"
         "  export TOKEN=$(./run token --admin)\n"
         f'  curl -H "Authorization: Bearer $TOKEN" {base}/endpoints\n'
         f'  curl -H "Authorization: Bearer $TOKEN" {base}/status\n'
