@@ -18,7 +18,7 @@ from ciaas.limits import (
     FRIENDLY_NAME_CHARS_MAX,
     PROFILES_PER_CONNECTION_MAX,
 )
-from ciaas.sensorisation.contract import AnyAdapter, Checked, Target
+from ciaas.sensorisation.contract import AnyAdapter, Checked, Poll, Subscribe, Target
 from ciaas.sensorisation.profile import (
     Fault,
     PointProfile,
@@ -131,7 +131,7 @@ def check_document(
     if (kind := adapters.get(checked.adapter)) is None:
         known = ", ".join(sorted(adapters))
         raise DocumentError([Fault("adapter", f"{checked.adapter!r} is unknown; known: {known}")])
-    faults = list(_document_faults(checked))
+    faults = [*_document_faults(checked), *_sampling_faults(checked, kind)]
     if faults:
         raise DocumentError(faults)
     profiles = {profile.id: profile for profile in checked.profiles}
@@ -185,6 +185,16 @@ def _document_faults(document: Document) -> Iterator[Fault]:
         for key, text in keys.items():
             if (other := seen.setdefault(f"{key} {text}", here)) != here:
                 yield Fault(f"{here}.{key}", f"{text!r} is also that of {other}: change one")
+
+
+def _sampling_faults(document: Document, kind: type[AnyAdapter]) -> Iterator[Fault]:
+    for number, profile in enumerate(document.profiles):
+        for index, point in enumerate(profile.points):
+            here = f"profiles[{number}].points[{index}].sampling"
+            if issubclass(kind, Poll) and point.sampling is None:
+                yield Fault(here, "is missing: add it, such as {interval_s: 10}")
+            elif issubclass(kind, Subscribe) and point.sampling is not None:
+                yield Fault(here, "values come when the device sends them: leave it out")
 
 
 def _addresses(

@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
+from adapters.catalogue import ADAPTERS
 from adapters.mqtt.adapter import Mqtt, MqttConfig
 from ciaas.kernel.sample import Kind, Reason, Verdict
 from ciaas.limits import READINGS_WAITING_MAX
+from ciaas.sensorisation.connection import DocumentError, check_document
 from ciaas.sensorisation.contract import Means, RawReading
 from ciaas.sensorisation.errors import AuthFailed, Unreachable
 from ciaas.sensorisation.polling.health import State
@@ -59,8 +61,6 @@ def document(broker: Broker, **config: Any) -> dict[str, Any]:
             "type": "Boolean",
         },
     ]
-    for point in points:
-        point["sampling"] = {"interval_s": 60}
     return {
         "name": "bins",
         "adapter": "mqtt",
@@ -228,7 +228,6 @@ def test_a_time_in_the_payload_is_the_time_of_the_sample(
                 "id": "bin/fill/level",
                 "address": {"path": "fill", "time": "at"},
                 "raw": {"type": "number"},
-                "sampling": {"interval_s": 60},
             }
         ]
         async with field_bench(tmp_path, means=Means(OneSecret())) as field:
@@ -334,6 +333,15 @@ def test_wrong_credentials_stop_and_a_missing_secret_says_what_to_do(
             assert "borough adapter secret city-broker" in field.health().last_error
 
     asyncio.run(run())
+
+
+def test_a_point_that_is_told_has_no_sampling(broker: Broker) -> None:
+    written = document(broker)
+    written["profiles"][0]["points"][0]["sampling"] = {"interval_s": 1}
+    with pytest.raises(DocumentError, match="leave it out"):
+        check_document(written, ADAPTERS)
+    written["profiles"][0]["points"][0]["sampling"] = None
+    check_document(written, ADAPTERS)
 
 
 def test_opening_where_nobody_listens_is_unreachable(unused_port: int) -> None:

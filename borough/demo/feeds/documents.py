@@ -183,12 +183,12 @@ def _profile(adapter: str, thing: Thing, poll_s: float, time: str | None) -> dic
 def _point(adapter: str, channel: Channel, poll_s: float, time: str | None) -> dict[str, Any]:
     key = "path" if adapter == "mqtt" else "select"
     address = {key: _FIELDS[channel.path]} | ({} if time is None else {"time": time})
-    return {
+    point = {
         "id": channel.path,
         "address": address,
         "raw": {"type": "number"},
         "unit": {"source": channel.measurand.unit, "canonical": channel.measurand.unit},
         "validity": {"range": list(channel.measurand.range)},
-        "sampling": {"interval_s": poll_s},
         "quantity": channel.measurand.quantity,
     }
+    return point if adapter == "mqtt" else point | {"sampling": {"interval_s": poll_s}}

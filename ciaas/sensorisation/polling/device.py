@@ -60,6 +60,7 @@ class SupervisedDevice:
         groups: dict[tuple[float, float], dict[Target, None]] = defaultdict(dict)
         for point in planned.points:
             sampling = point.profile.sampling
+            assert sampling is not None, "a checked document of a polled device has it"
             groups[sampling.interval_s, sampling.phase_s_max][point.target] = None
         self._groups = list(groups)
         self._partitions = [

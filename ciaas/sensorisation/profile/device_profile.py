@@ -153,7 +153,8 @@ class PointProfile(Checked):
     transform: Transform = Transform()
     unit: Unit | None = None
     validity: Validity = Validity()
-    sampling: Sampling
+    sampling: Sampling | None = None
+    """Needed where the device is asked; where it tells by itself there is none."""
     report: Report = Report()
     write: Write | None = None
     """For direction rw alone."""
