@@ -17,6 +17,8 @@ from ciaas.computing.broker import launch
 
 NODE_MAJOR_MIN = 22
 _UV = Path(sys.executable).with_name("uv")
+_NOISE = "A complete log of this run"
+"""With what npm ends, whatever went wrong."""
 _WORDS = 3
 """Lines of a failed program that are worth showing."""
 
@@ -129,4 +131,5 @@ def _install(lock: Path) -> None:
 
 def _last_words(output: bytes) -> str:
     lines = [line.strip() for line in output.decode(errors="replace").splitlines()]
-    return " · ".join([line for line in lines if line][-_WORDS:]) or "it said nothing"
+    worth = [line for line in lines if line and _NOISE not in line]
+    return " · ".join(worth[-_WORDS:]) or "it said nothing"
