@@ -22,6 +22,8 @@ SIGN_INS_WAITING_MAX = 16
 # -- lists
 LIST_MAX = 1_000
 LIST_DEFAULT = 100
+NUMBER_MAX = 2**63 - 1
+"""Highest number of an entry that a caller may name: what a store can hold."""
 QUARANTINE_ANSWER_BYTES_MAX = 8_000_000
 """Of the payloads in one answer, before base64; the next page goes on."""
 QUARANTINE_STEP = 16

@@ -15,7 +15,7 @@ from cpaas.access.answers.documents import as_json
 from cpaas.access.caller import Admin, Caller, Granter
 from cpaas.access.moments import read_moment
 from cpaas.access.problems import not_found
-from cpaas.limits import LIST_DEFAULT, LIST_MAX
+from cpaas.limits import LIST_DEFAULT, LIST_MAX, NUMBER_MAX
 from security.aaa.accesses import Asked
 from security.aaa.levels import Level
 
@@ -32,7 +32,7 @@ class Interval(BaseModel):
     from_: str | None = Field(None, alias="from")
     to: str | None = None
     limit: int = Field(LIST_DEFAULT, ge=1, le=LIST_MAX)
-    before: int | None = Field(None, ge=1)
+    before: int | None = Field(None, ge=1, le=NUMBER_MAX)
     """``seq`` of the last entry of the page before."""
     subject: str | None = None
 

@@ -18,7 +18,13 @@ from cpaas.access.answers.described import AlarmEntry, AlarmPage, answers
 from cpaas.access.answers.documents import as_json
 from cpaas.access.caller import AppWriter, Caller, Reader
 from cpaas.access.problems import not_found
-from cpaas.limits import ALARM_COMMENT_CHARS_MAX, ALARM_PAGES_MAX, LIST_DEFAULT, LIST_MAX
+from cpaas.limits import (
+    ALARM_COMMENT_CHARS_MAX,
+    ALARM_PAGES_MAX,
+    LIST_DEFAULT,
+    LIST_MAX,
+    NUMBER_MAX,
+)
 from security.aaa.levels import Level
 
 router = APIRouter(prefix="/alarms", tags=["events"])
@@ -33,7 +39,9 @@ class Asked(BaseModel):
     state: list[Literal["raised", "acknowledged", "cleared"]] = Field(default_factory=list)
     severity: list[Literal["critical", "major", "minor", "warning"]] = Field(default_factory=list)
     address: str | None = Field(None, description="a prefix, such as an endpoint")
-    before: int | None = Field(None, ge=1, description="of the page before, to go on")
+    before: int | None = Field(
+        None, ge=1, le=NUMBER_MAX, description="of the page before, to go on"
+    )
     limit: int = Field(LIST_DEFAULT, ge=1, le=LIST_MAX)
 
     def holds(self, alarm: Alarm, point: Point) -> bool:
