@@ -39,7 +39,7 @@ def verify(
     words = [str(directory or Home(load_settings().home).audit)]
     for path in checkpoints:
         words += ["--checkpoints", str(path)]
-    for option, path in (("--registry", registry), ("--key", key)):
-        words += [option, str(path)] if path else []
+    for option, file in (("--registry", registry), ("--key", key)):
+        words += [option, str(file)] if file else []
     # In the place of this process, isolated from its folder and environment.
     os.execv(sys.executable, [sys.executable, "-I", str(_PROGRAM), *words])  # noqa: S606

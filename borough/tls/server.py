@@ -109,7 +109,8 @@ class ServerTls:
     def _unusable(self, error: Exception) -> HomeError:
         return HomeError(
             f"the certificate {self._certificate} and the key {self._key} cannot be used "
-            f"({error}); https_cert names a PEM file with the whole chain, https_key its key without a password"
+            f"({error}); https_cert names a PEM file with the whole chain, https_key its key "
+            "without a password"
         )
 
 

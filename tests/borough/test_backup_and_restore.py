@@ -271,7 +271,7 @@ def test_an_archive_that_is_not_whole_brings_nothing_back(
         data = bytearray(hashlib.sha256(data).digest() * 100)
     saved.write_bytes(data)
     home = Home(tmp_path / "empty")
-    with pytest.raises(HomeError, match="use another|broken off|in no backup"):
+    with pytest.raises(HomeError, match=r"use another|broken off|in no backup"):
         restore(home, saved, city.home.keys)
     assert not home.path.exists()
     assert not (tmp_path / "escape").exists()

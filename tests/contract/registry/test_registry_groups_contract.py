@@ -83,7 +83,8 @@ def test_what_a_removed_group_had_is_told_as_removed(registry: Registry, ada: in
     changes = groups.groups_changed(version)
     assert changes.removed == [grant]
     assert changes.members == [Membership(number, ada, present=False)]
-    assert groups.members() == groups.group_grants() == []
+    assert groups.members() == []
+    assert groups.group_grants() == []
 
 
 def test_room_is_bounded(registry: Registry, ada: int, monkeypatch: pytest.MonkeyPatch) -> None:
