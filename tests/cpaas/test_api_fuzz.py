@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from cpaas.access.problems import PROBLEM
+from cpaas.limits import NUMBER_MAX
 from tests.cpaas.conftest import API, House
 from tests.cpaas.test_rights_matrix import MATRIX
 
@@ -39,6 +40,7 @@ NAMES = [
     "friendlyName", "banned", "online", "project", "limit", "after", "before", "endpoint",
     "address", "from", "to", "resampleInterval", "resampleFunction", "fillValue", "max",
     "separator", "user", "prefix", "blocked", "publicKey", "propertiesFileName",
+    "text", "class", "near", "box", "value", "silent", "permission", "what", "sort",
 ]  # fmt: skip
 queries = st.lists(st.tuples(st.sampled_from(NAMES), parts), max_size=4)
 FIELDS = [
@@ -118,6 +120,17 @@ def test_no_request_is_a_fault(
     if verb != "GET":
         content = raw if raw is not None else json.dumps(body).encode()
     check(send(shared_house, existing, verb, path, content))
+
+
+@pytest.mark.parametrize("path", ["/record?before={}", "/alarms?before={}"])
+def test_a_number_that_no_store_can_hold_is_refused(
+    shared_house: House, existing: str, path: str
+) -> None:
+    held = send(shared_house, existing, "GET", path.format(NUMBER_MAX), None)
+    assert held.status_code == 200
+    refused = send(shared_house, existing, "GET", path.format(NUMBER_MAX + 1), None)
+    assert refused.status_code == 422
+    assert str(NUMBER_MAX) in refused.json()["detail"]
 
 
 @pytest.mark.parametrize("part", NASTY)

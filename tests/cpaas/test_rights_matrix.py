@@ -313,7 +313,9 @@ def test_every_route_has_a_row_and_no_row_is_left_over(shared_house: House) -> N
     assert sorted(routes(shared_house)) == sorted(MATRIX)
 
 
-@pytest.mark.parametrize(("verb", "path"), of_kind(OWN, ADMIN, FOREIGN, LIST, NAMELESS))
+@pytest.mark.parametrize(
+    ("verb", "path"), of_kind(OWN, ADMIN, FOREIGN, LIST, NAMELESS, NOTHING_FOUND)
+)
 @pytest.mark.parametrize("authorization", [None, "Bearer", "Bearer bor_x", "Basic YWxhZGRpbjp4"])
 def test_nothing_is_answered_without_a_token(
     shared_house: House, others: Others, verb: str, path: str, authorization: str | None
@@ -367,6 +369,17 @@ def test_lists_of_a_stranger_are_empty(
     stranger: httpx.Client, others: Others, verb: str, path: str
 ) -> None:
     assert ask(stranger, verb, MATRIX[verb, path], others).json() == []
+
+
+@pytest.mark.parametrize(("verb", "path"), of_kind(NOTHING_FOUND))
+def test_what_is_of_others_is_not_found(
+    stranger: httpx.Client, others: Others, verb: str, path: str
+) -> None:
+    row = MATRIX[verb, path]
+    theirs, nobodys = ask(stranger, verb, row, others), ask(stranger, verb, row, NOWHERE)
+    assert theirs.status_code == 200
+    assert theirs.content == nobodys.content
+    assert theirs.json().get("hits", theirs.json().get("changes")) == []
 
 
 def test_the_stranger_changed_nothing(
@@ -451,7 +464,7 @@ def test_a_uuid_is_no_way_to_learn_of_others(
     assert texts[0] == texts[1]
 
 
-@pytest.mark.parametrize(("verb", "path"), of_kind(OWN, FOREIGN, LIST, NAMELESS))
+@pytest.mark.parametrize(("verb", "path"), of_kind(OWN, FOREIGN, LIST, NAMELESS, NOTHING_FOUND))
 def test_a_scope_too_few_is_refused_before_anything_is_looked_up(
     shared_house: House, others: Others, verb: str, path: str
 ) -> None:
