@@ -73,6 +73,10 @@ def test_a_page_has_no_barrier(tab: Tab, town: Town, name: str, shots: Path) -> 
     page = tab.open(path_of(town, path))
     page.get_by_role("heading", name=heading).first.wait_for()
     page.wait_for_timeout(1_500)  # values, charts and the stream have come
+    if name == "set point":
+        page.get_by_label("New value").fill("48")
+        page.get_by_role("button", name="Send").click()
+        page.get_by_role("status").filter(has_text=re.compile("48.*Verified")).wait_for()
     if name == "mashup":
         page.get_by_role("button", name="Try it").click()
         page.get_by_role("heading", name=re.compile(r"^Would have recorded \d+ values")).wait_for()

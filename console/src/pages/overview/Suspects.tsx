@@ -9,13 +9,13 @@ import { Hit } from "./Hit";
 import styles from "./overview.module.css";
 
 const SHOWN = 6;
+const SUSPECTS = points({ verdict: ["bad"], sort: "-observed" }, SHOWN);
 
 /** Points whose newest value was judged bad; asked again as soon as the live feed tells of one more. */
 export function Suspects() {
   const queries = useQueryClient();
-  const asked = points({ verdict: ["bad"], sort: "-observed" }, SHOWN);
-  const found = useQuery(asked);
-  useEffect(() => feed.each(() => void queries.invalidateQueries({ queryKey: asked.queryKey })));
+  const found = useQuery(SUSPECTS);
+  useEffect(() => feed.each(() => void queries.invalidateQueries({ queryKey: SUSPECTS.queryKey })), [queries]);
   return (
     <Panel title="Values judged bad" flush>
       {!found.data ? (
