@@ -507,6 +507,7 @@ class Core:
             "live": self._live.published,
             **self._events.counts(),
             "refusals": dict(self._refusals),
+            "commands": self._commands.downlink.counts(),
             "online": len(self._attendance.connected),
             "endpoints": len(self._catalogue.endpoints()),
         }
