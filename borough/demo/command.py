@@ -97,7 +97,8 @@ def _account(summary: Summary) -> str:
         f"{summary.sent} samples sent, {summary.acked} acknowledged, {summary.stored} stored, "
         f"{summary.lost} lost, {summary.duplicates} doubled\n"
         f"{summary.polled} samples polled, {summary.gaps} gaps; {summary.quarantined} set aside\n"
-        f"commands: {_counted(summary.commands)}\n"
+        f"commands: {_counted(summary.commands)}; alarms: {_counted(summary.alarms)}\n"
+        f"mashups: {_counted(summary.mashups)}; webhook: {_counted(summary.subscriptions)}\n"
         f"first sample readable after {summary.first_sample_s:.1f} s; publish to answer: "
         f"p50 {latency['p50']} ms, p99 {latency['p99']} ms"
     )

@@ -13,7 +13,9 @@ from borough.demo.city.thing import Thing
 from borough.demo.limits import COMMAND_EACH_S, COMMAND_WAIT_S, COMMANDS_PAGE_MAX
 from borough.demo.platform_api import NotFound, Platform, PlatformError
 
-_LEVELS = (60, 30, 100)
+_LEVELS = (100, 30)
+"""One after the other of each cabinet: the first raises the alarm of full lights, if it is by the
+first cabinet, and the second clears it."""
 _LOOK_S = 1.0
 
 
@@ -29,9 +31,7 @@ class Commander:
     async def run(self) -> None:
         """Dim one cabinet each COMMAND_EACH_S; ends by being cancelled."""
         told = False
-        for thing, level in zip(
-            itertools.cycle(self._cabinets), itertools.cycle(_LEVELS), strict=False
-        ):
+        for thing, level in itertools.cycle(itertools.product(self._cabinets, _LEVELS)):
             state = await self._dim(thing, level)
             if not told:
                 told = True

@@ -34,6 +34,14 @@ BACKFILL_WAIT_S_MAX = 60.0
 FIRST_SAMPLE_S_MAX = 60.0
 """How long a run waits for the first live sample to be queryable before it gives up."""
 
+# -- services
+RECEIVER_BODY_BYTES_MAX = 8_000_000
+"""Of one delivery to the demo's webhook."""
+SUBSCRIBER_WAIT_S_MAX = 20.0
+"""How long the account waits for samples that are on their way to the webhook."""
+ALARMS_PAGE_MAX = 100
+"""Alarms in one page."""
+
 # -- enrolment and account
 ANSWER_S_MAX = 20.0
 """How long a request is tried again while the platform does not answer: core may be starting."""

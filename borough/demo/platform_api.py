@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 import time
 from collections.abc import Mapping
@@ -78,6 +79,11 @@ class Platform:
         Everything the demo sends may be sent twice: it is tried again when no answer came.
         """
         return (await self._call(method, path, query, body)).json()
+
+    async def delete(self, path: str) -> None:
+        """Remove something; that it is gone already is as well. Raises as `get`."""
+        with contextlib.suppress(NotFound):
+            await self._call("DELETE", path, None, None)
 
     async def _call(
         self, method: str, path: str, query: Mapping[str, Any] | None, body: Any

@@ -24,6 +24,7 @@ from borough.demo.limits import BACKFILL_WAIT_S_MAX, FIRST_SAMPLE_S_MAX, STOP_S_
 from borough.demo.platform_api import NotFound, Platform, PlatformError
 from borough.demo.recordings.library import Recordings
 from borough.demo.recordings.wheels import ensure_recordings
+from borough.demo.services import Services
 
 _STREET_KINDS = frozenset({"pedestrian-counter", "noise-meter"})
 """What the first of the two device processes runs; the second runs the rest."""
@@ -78,6 +79,12 @@ class Summary:
     """From the start of the command until a live sample could be read."""
     commands: Mapping[str, int]
     """Commands to street lights, by the last rung that they reached."""
+    alarms: Mapping[str, int]
+    """``raised`` and ``cleared``."""
+    mashups: Mapping[str, int]
+    """``running``, and their ``outputs``."""
+    subscriptions: Mapping[str, int]
+    """Samples ``delivered`` to a webhook, and ``gaps``: those that it never got."""
     disputed: Sequence[str]
     """Some samples that were lost or doubled; empty when all is well."""
 
@@ -172,6 +179,7 @@ class _Run:
         self._accountant = Accountant(self._platform, self._folders.ledgers, factors)
         self._commander = Commander(self._platform, self._things, self._say)
         self._commanding: asyncio.Task[None] | None = None
+        self._services = Services(self._platform, self._things, self._say)
 
     async def start(self) -> None:
         """Bring everything up until the first live sample can be read."""
@@ -195,6 +203,7 @@ class _Run:
         """Let the devices deliver for a time, or until told to stop."""
         start = time.monotonic()
         told, settled = start, start
+        await self._services.start(round(time.time() * 1_000))
         self._commanding = asyncio.create_task(self._commander.run())
         while not self._stop.is_set():
             now = time.monotonic()
@@ -220,6 +229,7 @@ class _Run:
         await self._accountant.settle()
         silent, delivered, verdicts = await self._gaps()
         account = self._accountant.account
+        served = await self._services.served(self._started_ms, self._ended_ms)
         aside = await quarantined(
             self._platform, {thing.uuid for thing in self._things}, self._started_ms
         )
@@ -243,6 +253,9 @@ class _Run:
             dropped=sum(heard.total("dropped") for heard in self._heard),
             first_sample_s=self._first_sample_s,
             commands=await self._commander.counts(self._started_ms),
+            alarms=served.alarms,
+            mashups=served.mashups,
+            subscriptions=served.subscriptions,
             disputed=tuple(account.examples),
         )
 
@@ -267,7 +280,10 @@ class _Run:
             try:
                 await self._gateways.stop()
             finally:
-                await self._platform.close()
+                try:
+                    await self._services.end()
+                finally:
+                    await self._platform.close()
 
     async def _enrol(self, prepared: asyncio.Task[None]) -> Notes:
         connections = asyncio.create_task(self._gateways.documents(prepared))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import threading
 import time
@@ -26,6 +27,10 @@ def rfc3339(moment: int) -> str:
     return text.replace("+00:00", "Z")
 
 
+SECRET = "whsec_" + base64.b64encode(b"0123456789abcdef" * 2).decode()
+"""Of every subscription."""
+
+
 class SmallPlatform:
     """What it knows, and which requests it was sent."""
 
@@ -36,6 +41,10 @@ class SmallPlatform:
         """Newest first."""
         self.commands: list[dict[str, Any]] = []
         """Newest first."""
+        self.mashups: dict[str, dict[str, Any]] = {}
+        self.alarms: list[dict[str, Any]] = []
+        """Newest first."""
+        self.subscriptions: dict[str, dict[str, Any]] = {}
         self.projects = ["city"]
         self.endpoints: dict[str, dict[str, Any]] = {}
         self.overlays: dict[str, dict[str, Any]] = {}
@@ -77,7 +86,7 @@ class SmallPlatform:
                 self.end_headers()
                 self.wfile.write(data)
 
-            do_GET = do_POST = do_PUT = do_PATCH = answer
+            do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = answer
 
             def log_message(self, format: str, *args: Any) -> None:
                 pass
@@ -133,6 +142,29 @@ class SmallPlatform:
                 rest = [command for command in self.commands if command["number"] < before]
                 page = [c for c in rest if c["address"] == query["address"][0]][:2]
                 return 200, {"commands": page, "next": page[-1]["number"] if page else None}
+            case "GET", ["mashups"]:
+                return 200, list(self.mashups.values())
+            case "POST", ["mashups"]:
+                uuid = f"mashup-{len(self.mashups)}"
+                self.mashups[uuid] = {"uuid": uuid, "name": body["name"], "version": None}
+                return 201, self.mashups[uuid]
+            case "POST", ["mashups", uuid, "publish"]:
+                self.mashups[uuid]["version"] = 1
+                return 201, {"version": 1}
+            case "GET", ["mashups", uuid, "status"]:
+                return 200, {"running": self.mashups[uuid]["version"] == 1, "outputs": 3}
+            case "GET", ["alarms"]:
+                before = int(query.get("before", ["1000000000"])[0])
+                rest = [alarm for alarm in self.alarms if alarm["id"] < before][:2]
+                return 200, {"alarms": rest, "before": rest[-1]["id"] if rest else None}
+            case "GET", ["subscriptions"]:
+                return 200, list(self.subscriptions.values())
+            case "POST", ["subscriptions"]:
+                id = str(len(self.subscriptions) + 1)
+                self.subscriptions[id] = {"id": id, **body}
+                return 201, self.subscriptions[id] | {"secret": SECRET}
+            case "DELETE", ["subscriptions", id]:
+                return (204, "") if self.subscriptions.pop(id, None) else (404, {"detail": "no"})
             case "GET", ["quarantine"]:
                 before = int(query.get("before", ["1000000000"])[0])
                 rest = [entry for entry in self.quarantine if entry["number"] < before]

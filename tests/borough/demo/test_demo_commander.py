@@ -52,4 +52,4 @@ def test_cabinets_are_told_in_turn_and_counted_from_the_start_of_the_run(
         "verified": sum(command["state"] == "verified" for command in told),
         "rejected": sum(command["state"] == "rejected" for command in told),
     }
-    assert said == [f"{cabinets[0].name} told to burn at 60 %: verified"]
+    assert said == [f"{cabinets[0].name} told to burn at 100 %: verified"]
