@@ -7,6 +7,9 @@ from typing import Any
 import httpx
 import pytest
 
+from borough.roles.finding import Finding
+from borough.roles.rights_feed import RightsFeed
+from ciaas.computing.admission.ports import Refusal, RefusalKind
 from ciaas.sensorisation.contract import Sighting, SuggestedPoint
 from ciaas.sensorisation.sighting import Candidate, SightingBoard
 from cpaas.limits import LIST_MAX
@@ -230,6 +233,18 @@ def test_candidates_are_for_those_who_may_enrol(shared_house: House, street: lis
     shared_house.room.inside.add(street[0])
     assert ask(foreman, what="candidates")["count"] == 1
     shared_house.room.inside.clear()
+
+
+def test_the_door_tells_the_directory_whom_it_refused(shared_house: House) -> None:
+    house, city = shared_house, shared_house.city
+    rights = RightsFeed(house.registry)
+    finding = Finding(city.catalogue, house.history, house.registry, rights, house.room, city.clock)
+    for kind in RefusalKind:
+        finding.refused(Refusal(at=5, client=f"by {kind}", kind=kind, reason="unknown"))
+    [refused] = finding.desk.doorstep.outside()
+    assert (refused.client, refused.reason, refused.last_seen) == ("by connect", "unknown", 5)
+    finding.warm_up()
+    assert finding.directory.index.version == 1
 
 
 def test_changes_are_followed(shared_house: House, street: list[str]) -> None:

@@ -123,7 +123,7 @@ class Oracle:
                 latest = town.history.latest(ids(point))
                 return len(latest) == 1 and Verdict(int(latest.verdict[0])).name.lower() == entry
             case "state":
-                return self.online(endpoint) == (entry == "online")
+                return self.online(endpoint) is (entry == "online")
         raise AssertionError(key)
 
     def overlay(self, endpoint: Endpoint, point: Point | None) -> dict[str, Any]:
