@@ -45,7 +45,11 @@ def test_the_readme_word_for_word(tmp_path: Path) -> None:
     endpoints, kinds = re.findall(r"(\d+) endpoints of (\d+) kinds", README)[0]
     assert (account["endpoints"], account["device_kinds"]) == (int(endpoints), int(kinds))
     assert account["endpoints"] >= 60
-    assert account["device_kinds"] >= 8
+    assert account["device_kinds"] >= 12
+    assert account["commands"].get("verified", 0) >= 1
+    assert min(account["alarms"]["raised"], account["alarms"]["cleared"]) >= 1
+    assert account["mashups"]["running"] == 2 and account["mashups"]["outputs"] >= 2
+    assert account["subscriptions"]["delivered"] > 0 and account["subscriptions"]["gaps"] == 0
     assert account["home"] == str(home)
 
     # Collecting shows that the second command works there; running it would run this test again.
