@@ -76,6 +76,7 @@ def city(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Setti
         home=home,
         http=Listen("127.0.0.1", free_port()),
         mqtts=Listen("127.0.0.1", free_port()),
+        outgoing_allow=("127.0.0.1/32",),  # where the pages' feeds are served
     )
     with platform(Home(home), settings):
         yield home, settings

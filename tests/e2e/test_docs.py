@@ -15,10 +15,12 @@ import pytest
 from borough.home import Home
 from borough.platform import platform
 from borough.settings import Listen, Settings
+from tests.adapters.mqtt_brokers import mosquitto, publisher
 from tests.e2e.conftest import Desk, free_port
 from tests.e2e.gateway import gateway
 from tests.e2e.intruder import intrude
 from tests.e2e.pages import Block, assert_like, blocks
+from tests.e2e.parking_feed import parking_feed
 
 pytestmark = pytest.mark.slow
 
@@ -49,6 +51,26 @@ def test_how_to_connect_modbus_devices(desk: Desk) -> None:
     with gateway() as port:
         document = page[0].text.replace("10.20.0.17", "127.0.0.1")
         (desk.folder / "pumps.yaml").write_text(document.replace("port: 502", f"port: {port}"))
+        read_along(desk, page[1:])
+
+
+def test_how_to_connect_documents_on_the_web(desk: Desk) -> None:
+    page = [block for block in blocks("howto-connect-web.md") if block.language != "toml"]
+    with parking_feed() as port:
+        document = page[0].text.replace("10.20.0.30:8000", f"127.0.0.1:{port}")
+        (desk.folder / "parks.yaml").write_text(document)
+        read_along(desk, page[1:])
+
+
+@pytest.mark.peer
+def test_how_to_connect_what_publishes_on_another_broker(desk: Desk) -> None:
+    page = blocks("howto-connect-mqtt.md")
+    with mosquitto(desk.folder) as broker, publisher(broker) as device:
+        device.publish(
+            "zigbee2mqtt/bin harbour", '{"fill_level": 41.5, "contact": false}', retain=True
+        )
+        document = page[0].text.replace("10.20.0.40", "127.0.0.1")
+        (desk.folder / "bins.yaml").write_text(document.replace("1883", str(broker.port)))
         read_along(desk, page[1:])
 
 
