@@ -78,10 +78,8 @@ class Delivery:
         """Deliver for ever."""
         while True:
             try:
-                if not await self._allowed():
-                    await asyncio.sleep(_LOOK_S)
-                    continue
                 if self.replaying:
+                    await self._until_allowed()
                     self.replaying = False
                     await self._replay()
                 parcel = await self.source.take(_LOOK_S)
@@ -89,21 +87,25 @@ class Delivery:
                 log.info("subscription %s waits: %s", self.subscription.id, error)
                 await asyncio.sleep(_LOOK_S)
             else:
-                await self._pass_on(parcel)
+                if parcel is not None:
+                    await self._until_allowed()
+                    await self._pass_on(parcel)
 
-    async def _allowed(self) -> bool:
-        """Tell whether the owner may be delivered for; asked once a second."""
+    async def _until_allowed(self) -> None:
+        """Return when the owner may be delivered for; asked once a second."""
         now = asyncio.get_running_loop().time()
-        if now - self._allowed_at >= _LOOK_S:
-            if not await asyncio.to_thread(self.may_deliver):
-                return False
-            self._allowed_at = now
-        return True
+        while now - self._allowed_at >= _LOOK_S:
+            try:
+                if await asyncio.to_thread(self.may_deliver):
+                    self._allowed_at = now
+                    return
+            except RegistryError as error:  # on doubt nothing is delivered
+                log.info("subscription %s waits: %s", self.subscription.id, error)
+            await asyncio.sleep(_LOOK_S)
+            now = asyncio.get_running_loop().time()
 
-    async def _pass_on(self, parcel: Parcel | None) -> None:
+    async def _pass_on(self, parcel: Parcel) -> None:
         """Deliver a parcel, or set it aside, and note how far it is."""
-        if parcel is None:
-            return
         try:
             await self._deliver(parcel)
         except _Refused as refusal:

@@ -69,6 +69,7 @@ class SampleSource:
             commits = [commit for commit in commits if commit.number <= self._until]
         if not commits:
             return None
+        self._ahead = commits  # so that a failure from here on loses none
         await self._selection.keep_current()
         return await asyncio.to_thread(self._pack, commits)
 
