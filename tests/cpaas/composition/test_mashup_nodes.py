@@ -37,7 +37,7 @@ def given_by(kind: str, params: dict[str, Any], rows: list[tuple[int, int, float
     if "o" in acts:
         flow = acts["o"]
         for key, time, value in zip(flow.key, flow.time, flow.value, strict=True):
-            found[POINTS.index(plan.keys[key])].append((int(time) - START, float(value)))  # type: ignore[arg-type]  # a key is an address here
+            found[POINTS.index(plan.keys[key])].append((int(time) - START, float(value)))
     return found
 
 
