@@ -355,3 +355,19 @@ def test_a_job_is_asked_for_once(
     ended(house, second)
     assert client.post(f"/jobs/{second}/runs").status_code == 202
     jobs.stop()
+
+
+@pytest.mark.parametrize(("missed", "outcome"), [("run", "succeeded"), ("skip", "skipped")])
+def test_a_run_that_others_kept_waiting_too_long(
+    house: House, address: str, missed: str, outcome: str
+) -> None:
+    jobs, store = house.city.processing.jobs, house.registry.jobs
+    id_ = add(house, address, missed=missed)
+    late = house.city.clock.now_ms() - round(limits.JOB_LATE_S_MAX * 1000) - 1_000
+    store.put_off(id_, late)
+    jobs._due(id_, late, Cause.SCHEDULE)
+    [run] = runs(house, id_)
+    assert run["outcome"] == outcome
+    # A call that is outdated by now does nothing.
+    jobs._due(id_, late, Cause.SCHEDULE)
+    assert len(runs(house, id_)) == 1

@@ -13,7 +13,9 @@ from typing import Any
 import httpx
 import pytest
 
-from ciaas.storage.objects import Contents, NoRoom, TooLarge
+from ciaas.ports import Conflict
+from ciaas.storage.objects import Contents, NoRoom, ObjectEntry, TooLarge
+from ciaas.storage.registry.processing.objects import Objects
 from cpaas.limits import BODY_BYTES_MAX, OBJECT_KEY_LEVELS_MAX, OBJECT_MEDIA_TYPE_CHARS_MAX
 from tests.cpaas.conftest import OBJECTS_QUOTA, House
 
@@ -227,3 +229,24 @@ def test_a_full_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         with pytest.raises(NoRoom), contents.kept(received):
             pytest.fail("nothing is kept")
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_the_number_of_keys_of_a_project_is_bounded(house: House) -> None:
+    keys = Objects(house.registry._database, keys_max=2)
+
+    def put(key: str) -> None:
+        keys.put(ObjectEntry(1, key, "0" * 64, 1, "text/csv", 1, 1), quota=100)
+
+    put("a")
+    put("b")
+    put("b")
+    with pytest.raises(Conflict, match="2 objects already"):
+        put("c")
+
+
+def test_uploads_wait_for_a_turn(shared_house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    uploads = shared_house.city.processing.uploads
+    monkeypatch.setattr(uploads, "_waiting_max", 0)
+    refused = shared_house.client().put(f"{BUCKET}/waiting", content=b"x")
+    assert refused.status_code == 503
+    assert refused.headers["Retry-After"] == "1"

@@ -207,6 +207,7 @@ def test_the_record_says_what_was_selected(shared_house: House, lamps: list[str]
     assert json.loads(entry["about"]["select"]) == {"addresses": [lamps[0]]}
 
 
+LONG = "x" * (limits.QUERY_COLUMN_NAME_CHARS_MAX + 1)
 BAD: list[tuple[dict[str, Any], int, str]] = [
     ({"select": {}}, 422, "exactly one"),
     ({"select": {"addresses": ["x"]}}, 422, "UUID"),
@@ -227,6 +228,15 @@ BAD: list[tuple[dict[str, Any], int, str]] = [
     ({"measures": ["mean", "mean"]}, 422, "one name"),
     ({"measures": [{"function": "mean", "name": "time"}]}, 422, "every answer"),
     ({"measures": [{"function": "mean", "name": "a b"}]}, 422, "is no name"),
+    (
+        {
+            "measures": [
+                {"function": "mean", "name": "x" * (limits.QUERY_COLUMN_NAME_CHARS_MAX + 1)}
+            ]
+        },
+        422,
+        "measures",
+    ),
     ({"formulas": {"x": "mean +"}}, 422, "x: "),
     ({"formulas": {"x": "nothing + 1"}}, 422, "no name known"),
     ({"formulas": {"x": "__import__('os')"}}, 422, "x: "),
