@@ -217,8 +217,8 @@ def test_another_role_asks_in_the_name_of_a_user_whose_rights_core_looks_at(
 ) -> None:
     platform, lamp = aftermath.platform, aftermath.luminaire
     client = platform.client()
-    client.post("/users", json={"name": "mashup:1"}).raise_for_status()
-    asked = {"user": "mashup:1", "key": "k", "address": lamp.address, "value": 60_002}
+    client.post("/users", json={"name": "automat"}).raise_for_status()
+    asked = {"user": "automat", "key": "k", "address": lamp.address, "value": 60_002}
 
     async def ask(*requests: dict[str, Any]) -> list[dict[str, Any]]:
         seed = platform.keys().seed(Role.COMPOSE)
@@ -231,13 +231,13 @@ def test_another_role_asks_in_the_name_of_a_user_whose_rights_core_looks_at(
         await bus.close()
         return told
 
-    nobody = asked | {"user": "mashup:2"}
+    nobody = asked | {"user": "stranger"}
     nothing = asked | {"address": f"{lamp.uuid}/no/such/point"}
     refused = asyncio.run(ask(asked, nobody, nothing))
     assert {answer["why"] for answer in refused} == {
         "there is no such point, or it is not this user's to set"
     }
-    grant = {"user": "mashup:1", "prefix": lamp.address, "level": "WRITE"}
+    grant = {"user": "automat", "prefix": lamp.address, "level": "WRITE"}
     client.put("/grants", json=grant).raise_for_status()
     first, again, other, read = asyncio.run(
         ask(asked, asked, asked | {"value": 1}, asked | {"key": "l", "value": "bright"})
@@ -248,4 +248,4 @@ def test_another_role_asks_in_the_name_of_a_user_whose_rights_core_looks_at(
     ended = until(
         lambda: (c := client.get(f"/commands/{first['id']}").json())["ended"] and c, "its end"
     )
-    assert (ended["state"], ended["rungs"][0]["who"]) == ("verified", "mashup:1")
+    assert (ended["state"], ended["rungs"][0]["who"]) == ("verified", "automat")
