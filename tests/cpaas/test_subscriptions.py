@@ -24,6 +24,7 @@ from ciaas.limits import (
     SUBSCRIPTION_TITLE_CHARS_MAX,
     THROTTLE_S_MAX,
 )
+from cpaas.limits import NUMBER_MAX
 from tests.cpaas.conftest import House
 
 T = TypeVar("T")
@@ -259,6 +260,8 @@ def test_dead_letters_one_after_another_are_one_and_can_be_dropped(
     assert client.delete(f"{path}/{letter['number']}").status_code == 204
     assert client.get(path).json() == []
     assert client.delete(f"{path}/{letter['number']}").status_code == 404
+    assert client.delete(f"{path}/{NUMBER_MAX}").status_code == 404
+    assert client.delete(f"{path}/{NUMBER_MAX + 1}").status_code == 422
 
 
 def test_a_receiver_that_says_gone_is_switched_off(

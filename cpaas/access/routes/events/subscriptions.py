@@ -6,7 +6,7 @@ import asyncio
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Path
 from fastapi.responses import Response
 from pydantic import BaseModel, Field, StringConstraints
 
@@ -21,9 +21,11 @@ from ciaas.ports import Missing
 from cpaas.access.answers.documents import as_json
 from cpaas.access.caller import Caller, Configurer, Reader
 from cpaas.access.problems import Problem, not_found
+from cpaas.limits import NUMBER_MAX
 
 router = APIRouter(prefix="/subscriptions", tags=["events"])
 
+Number = Annotated[int, Path(ge=1, le=NUMBER_MAX)]
 _Url = Annotated[str, StringConstraints(min_length=1, max_length=OUTGOING_URL_CHARS_MAX)]
 _Title = Annotated[str, StringConstraints(max_length=SUBSCRIPTION_TITLE_CHARS_MAX)]
 _Throttle = Annotated[
@@ -133,7 +135,7 @@ async def dead_letters(id: str, caller: Reader) -> Response:
 
 
 @router.post("/{id}/dead-letters/{number}/replay", status_code=HTTPStatus.ACCEPTED)
-async def replay(id: str, number: int, caller: Configurer) -> Response:
+async def replay(id: str, number: Number, caller: Configurer) -> Response:
     """Deliver a dead letter once more; it is gone from the list when it was taken."""
     await _own(caller, id)
     await caller.city.events.subscriptions.replay(id, number)
@@ -143,7 +145,7 @@ async def replay(id: str, number: int, caller: Configurer) -> Response:
 @router.delete(
     "/{id}/dead-letters/{number}", status_code=HTTPStatus.NO_CONTENT, response_class=Response
 )
-async def drop(id: str, number: int, caller: Configurer) -> None:
+async def drop(id: str, number: Number, caller: Configurer) -> None:
     """Remove a dead letter; history keeps what it stands for."""
     await _own(caller, id)
     await asyncio.to_thread(caller.city.events.subscriptions.store.drop, id, number)
