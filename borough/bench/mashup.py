@@ -107,6 +107,7 @@ def bench(
         "events": stage.events,
         "points": POINTS,
         "outputs": outputs,
+        "sync_interval": settings.sync_interval,
     }
     return Result("mashup", chosen, facts)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+import networkx as nx
 
 from ciaas.interoperability.overlay import check_overlay
 from ciaas.kernel.address import EndpointId, PointAddress
@@ -76,6 +77,7 @@ class Workshop:
             Conflict: a bound is reached.
         """
         graph, planned = self.check(mashup.draft, user)
+        self._refuse_circle(mashup, planned)
         document = graph.document
         planned = self._register(mashup, document, planned)
         rights = {self._path(address): Level.READ for address in _read(planned)}
@@ -103,6 +105,21 @@ class Workshop:
         if endpoint is None:
             return False
         return self.rights.level(user, (str(endpoint.project), *address.split("/"))) >= need
+
+    def _refuse_circle(self, mashup: Mashup, planned: Plan) -> None:
+        """Results that feed themselves, over however many mashups, would never come to an end."""
+        feeds: nx.DiGraph[str] = nx.DiGraph()
+        for uuid, wish in self.store.in_force().items():
+            if uuid != mashup.uuid:
+                read = _read(Plan.of(self.store.version(uuid, wish.number).plan))
+                feeds.add_edges_from((address.partition("/")[0], uuid) for address in read)
+        feeds.add_edges_from((a.partition("/")[0], mashup.uuid) for a in _read(planned))
+        feeds.add_node(mashup.uuid)
+        if any(feeds.has_edge(found, mashup.uuid) for found in _reached(feeds, mashup.uuid)):
+            raise Fault(
+                "the mashup would read its own results, by itself or over another mashup; take "
+                "the points of a mashup that follows it out of its sources"
+            )
 
     def _path(self, address: str) -> tuple[str, ...]:
         endpoint = self.catalogue.endpoint(EndpointId(address.partition("/")[0]))
@@ -136,6 +153,10 @@ class Workshop:
             for node, output in planned.outputs.items()
         }
         return msgspec.structs.replace(planned, outputs=outputs)
+
+
+def _reached(feeds: nx.DiGraph[str], uuid: str) -> set[str]:
+    return {uuid, *nx.descendants(feeds, uuid)}
 
 
 def _read(planned: Plan) -> list[str]:

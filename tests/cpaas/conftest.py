@@ -19,10 +19,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from borough.clock import MachineClock
 from borough.home import Home
+from borough.roles.backup import Backup
 from borough.roles.composing import workshop
 from borough.roles.core import judge_of
-from borough.home import Home
-from borough.roles.backup import Backup
 from borough.roles.documents import DocumentDoor
 from borough.roles.events import CityEvents
 from borough.roles.finding import Finding

@@ -216,3 +216,38 @@ def test_templates_are_filled_and_published(house: House, admin: httpx.Client, p
     wrong = admin.post("/mashups/templates/index", json={"name": "x", "points": {"no": 1}})
     assert wrong.status_code == 422
     assert admin.post("/mashups/templates/nothing", json={}).status_code == 404
+
+
+def copying(address: str, name: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "nodes": [
+            {"id": "s", "type": "source", "params": {"points": [address]}},
+            {"id": "v", "type": "virtual-point", "params": {"name": "Copy"}},
+        ],
+        "wires": [{"from": "s.out", "to": "v.in"}],
+    }
+
+
+def test_results_never_feed_themselves(admin: httpx.Client, point: str) -> None:
+    first, second = made(admin, copying(point, "one")), made(admin, {"name": "two"})
+    assert admin.post(f"/mashups/{first}/publish").status_code == 201
+    own, other = f"{first}/mashup/Copy/value", f"{second}/mashup/Copy/value"
+    admin.put(f"/mashups/{first}", json=copying(own, "one"))
+    refused = admin.post(f"/mashups/{first}/publish")
+    assert refused.status_code == 422 and "its own results" in refused.json()["detail"]
+    admin.put(f"/mashups/{second}", json=copying(own, "two"))
+    assert admin.post(f"/mashups/{second}/publish").status_code == 201
+    admin.put(f"/mashups/{first}", json=copying(other, "one"))
+    refused = admin.post(f"/mashups/{first}/publish")
+    assert refused.status_code == 422 and "over another mashup" in refused.json()["detail"]
+
+
+def test_a_dry_run_tells_of_many_events_the_first(
+    admin: httpx.Client, point: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cpaas.access.answers.mashups.DRY_RUN_OUTPUTS_MAX", 4)
+    uuid = made(admin, copying(point, "copy"))
+    interval = {"from": f"{DAY}00:00:00", "to": f"{DAY}01:00:00"}
+    [told] = admin.post(f"/mashups/{uuid}/dry-run", json=interval).json()["outputs"]
+    assert (told["events"], len(told["values"])) == (18, 4)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from borough.bench import latency, live, query, uplink
+from borough.bench import latency, live, mashup, query, uplink
 from borough.bench.limits import ENROL_PARALLEL
 from borough.bench.result import Result
 from borough.bench.rig.past import MINUTE_MS, YEAR_MS
@@ -38,6 +38,10 @@ def run_query(settings: Settings) -> Result:
     return query.bench(settings, query.CASES, 1, SAID.append, plan)
 
 
+def run_mashup(settings: Settings) -> Result:
+    return mashup.bench(settings, mashup.CASES, 1, SAID.append, events=20_000)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("run", "cases"),
@@ -46,6 +50,7 @@ def run_query(settings: Settings) -> Result:
         (run_latency, ["2k"]),
         (run_live, ["2k"]),
         (run_query, ["day", "year", "ingest"]),
+        (run_mashup, ["rate", "share"]),
     ],
 )
 def test_a_tiny_run_gives_a_whole_result(

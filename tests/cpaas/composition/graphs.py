@@ -39,7 +39,7 @@ class Town:
         return self._lamp if address == LAMP else self._points.get(address)
 
     def matching(self, chosen: Filter, most: int) -> Sequence[Found]:
-        return list(self._points.values())[:most] if chosen.text == ("all",) else []
+        return list(self._points.values())[: most + 1] if chosen.text == ("all",) else []
 
 
 def document(nodes: list[tuple[str, str, dict[str, Any]]], *wires: str, **settings: Any) -> Any:

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from typing import Any
+from zoneinfo import ZoneInfo
 
+import numpy as np
 import pytest
 
 from cpaas.composition.document import parse_document
+from cpaas.composition.nodes import hours
 from cpaas.composition.nodes.contract import Fault
 from cpaas.limits import (
+    LOCAL_QUARTERS_CACHED,
+    MASHUP_COMMAND_S_MAX,
     MASHUP_FAN_OUT_MAX,
     MASHUP_INPUTS_MAX,
+    MASHUP_LATENESS_S_MAX,
     MASHUP_NODES_MAX,
     MASHUP_TARGETS_MAX,
+    MASHUP_TEXT_CHARS_MAX,
+    MASHUP_WINDOW_S_MAX,
     MASHUP_WIRES_MAX,
 )
 from tests.cpaas.composition import graphs
@@ -153,3 +161,43 @@ def test_a_town_that_measures_nothing_known_gives_no_units() -> None:
 
     graph = check_graph(parse_document(document([SOURCE, KEPT], "s>v")))
     assert plan(graph, Town(unit=None)).outputs["v"].overlay == {}
+
+
+def test_a_mashup_reads_a_bounded_number_of_points(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cpaas.composition.plan.MASHUP_POINTS_MAX", 3)
+    everything = ("s", "source", {"filter": {"text": "all"}})
+    with pytest.raises(Fault, match="more than 3 points; narrow it"):
+        planned(document([everything, KEPT], "s>v"))
+    parts = [("a", "source", {"points": POINTS[:2]}), ("b", "source", {"points": POINTS[2:]})]
+    kept = [("va", "virtual-point", {"name": "A"}), ("vb", "virtual-point", {"name": "B"})]
+    with pytest.raises(Fault, match="4 points would be read"):
+        planned(document([*parts, *kept], "a>va", "b>vb"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "params", "name"),
+    [
+        ("window", {"sizeS": MASHUP_WINDOW_S_MAX + 1}, "sizeS"),
+        ("silence", {"afterS": MASHUP_WINDOW_S_MAX + 1}, "afterS"),
+        ("threshold", {"limit": 1, "forS": MASHUP_WINDOW_S_MAX + 1}, "forS"),
+        ("command", {"targets": [LAMP], "withinS": MASHUP_COMMAND_S_MAX + 1}, "withinS"),
+        ("virtual-point", {"name": "V", "title": "x" * (MASHUP_TEXT_CHARS_MAX + 1)}, "title"),
+    ],
+)
+def test_the_bounds_of_parameters(kind: str, params: dict[str, Any], name: str) -> None:
+    with pytest.raises(Fault, match=name):
+        planned(document([SOURCE, ("n", kind, params)], "s>n"))
+
+
+def test_the_bounds_of_settings() -> None:
+    with pytest.raises(Fault, match="latenessS"):
+        planned(document([SOURCE, KEPT], "s>v", latenessS=MASHUP_LATENESS_S_MAX + 1))
+    with pytest.raises(Fault, match="is no time zone"):
+        planned(document([SOURCE, KEPT], "s>v", timeZone="Atlantis"))
+
+
+def test_offsets_of_zones_are_remembered_within_a_bound() -> None:
+    assert hours._offset_min.cache_info().maxsize == LOCAL_QUARTERS_CACHED
+    quarters = np.arange(LOCAL_QUARTERS_CACHED + 5) * 900_000
+    hours.hour(quarters, ZoneInfo("Europe/Helsinki"))
+    assert hours._offset_min.cache_info().currsize == LOCAL_QUARTERS_CACHED
