@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Sequence
+from collections.abc import Coroutine, Sequence
 from typing import Any, Protocol, TypeVar
 
 from ciaas.limits import ADAPTER_CALL_S_MAX, HEARTBEAT_S, QUARANTINE_S
@@ -193,12 +193,14 @@ class SupervisedChannel:
         await self._within(channel.resync(), "cannot subscribe")
         self._tell(State.ONLINE, "")
 
-    async def _within(self, call: Awaitable[_T], what: str) -> _T:
+    async def _within(self, call: Coroutine[Any, Any, _T], what: str) -> _T:
         try:
             async with self._calling, asyncio.timeout(self._call_s_max):
                 return await call
         except TimeoutError:
             raise Unreachable(f"{what} within {self._call_s_max:g} s") from None
+        finally:
+            call.close()  # one whose turn never came would count as forgotten
 
     def _tell(self, state: State, reason: str) -> None:
         for member in self._members:
