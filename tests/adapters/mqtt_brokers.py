@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import shutil
 import socket
 import subprocess
@@ -79,6 +80,7 @@ def mosquitto(folder: Path, *, tls: tuple[Path, Path] | None = None) -> Iterator
     port = _free_port()
     written = folder / "mosquitto.conf"
     lines = [
+        f"user {getpass.getuser()}",  # as root it would become another, who may not read our files
         f"listener {port} 127.0.0.1",
         "allow_anonymous true",
         "persistence true",

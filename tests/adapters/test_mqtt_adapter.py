@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,8 @@ from ciaas.sensorisation.contract import Means, RawReading
 from ciaas.sensorisation.errors import AuthFailed, Unreachable
 from ciaas.sensorisation.polling.health import State
 from ciaas.sensorisation.secrets import SecretMissing
-from tests.adapters.field_bench import eventually, field_bench
+from ciaas.sensorisation.subscribing.device import SubscribedDevice
+from tests.adapters.field_bench import FieldBench, eventually, field_bench
 from tests.adapters.mqtt_brokers import (
     PASSWORD,
     USER,
@@ -83,6 +85,10 @@ def document(broker: Broker, **config: Any) -> dict[str, Any]:
             }
         ],
     }
+
+
+async def heard(field: FieldBench, samples: int) -> None:
+    await eventually(lambda: len(field.outlet.values(1)) >= samples)
 
 
 def said(**values: Any) -> str:
@@ -169,7 +175,7 @@ def test_what_is_published_while_field_is_away_comes_once(
             async with field_bench(tmp_path, means=Means(OneSecret())) as field:
                 await field.apply(document(broker))
                 await field.in_state(State.ONLINE)
-                await eventually(lambda few=expected: len(field.outlet.values(1)) >= len(few))
+                await heard(field, len(expected))
             assert field.outlet.values(1) == expected
 
     asyncio.run(run())
@@ -302,12 +308,11 @@ def test_a_device_that_is_too_fast_loses_its_oldest_and_that_is_a_gap(
             await field.apply(document(broker))
             await field.in_state(State.ONLINE)
             [running] = field.runtime._every()
+            assert isinstance(running.device, SubscribedDevice)
             target = running.device._planned.points[0].target
             told: list[int] = []
             for number in range(READINGS_WAITING_MAX + 50):
-                running.device.readings(  # type: ignore[union-attr]
-                    [RawReading(target, number)], lambda number=number: told.append(number)
-                )
+                running.device.readings([RawReading(target, number)], partial(told.append, number))
             await eventually(lambda: len(field.outlet.values(1)) == READINGS_WAITING_MAX)
             assert field.outlet.values(1)[0] == 50.0
             assert field.health().skipped == 50 and len(told) == READINGS_WAITING_MAX + 50

@@ -61,7 +61,7 @@ async def read_once(server: WebServer, asked: Sequence[Target], **more: Any) -> 
 def test_json_is_read_by_paths_and_what_is_not_there_is_bad_for_its_point_alone() -> None:
     async def run() -> None:
         async with web_server() as server:
-            said = {"stations": [{"id": 7, "bikes": 3, "docks": None, "ok": True, "more": {}}]}
+            said: Any = {"stations": [{"id": 7, "bikes": 3, "docks": None, "ok": True, "more": {}}]}
             server.pages["/"] = Page(json.dumps(said).encode())
             asked = targets("bikes", "docks", "ok", "gone", "more")
             found = await read_once(server, asked, item="stations[id=7]")

@@ -11,6 +11,7 @@ import pytest
 
 from ciaas.kernel.sample import Kind, Reason, Verdict
 from ciaas.limits import ADAPTER_CALL_S_MAX, LATENCIES_KEPT_MAX, RETRY_AFTER_S_MAX
+from ciaas.sensorisation.contract import Poll
 from ciaas.sensorisation.errors import (
     AuthFailed,
     DriverMissing,
@@ -20,6 +21,7 @@ from ciaas.sensorisation.errors import (
     Unreachable,
 )
 from ciaas.sensorisation.polling.backoff import Backoff, Pace
+from ciaas.sensorisation.polling.device import SupervisedDevice
 from ciaas.sensorisation.polling.health import DeviceHealth, State
 from ciaas.sensorisation.polling.link import Link
 from ciaas.sensorisation.polling.schedule import Turn
@@ -340,6 +342,7 @@ def test_stopping_in_the_middle_of_a_read_ends_cleanly(bench: Bench) -> None:
 def test_a_call_that_never_returns_is_cut_off(bench: Bench) -> None:
     async def run() -> None:
         adapter = bench.adapters["bench"]()
+        assert isinstance(adapter, Poll)
         planned = bench.plan(bench.document()).devices[0]
         batch = adapter.plan(planned.config, [planned.points[0].target])[0]
         backoff = Backoff(Random(1), Pace(0.01, 0.02))
@@ -360,6 +363,7 @@ def test_a_call_that_never_returns_is_cut_off(bench: Bench) -> None:
 def test_a_dead_link_is_tried_once_for_all_its_devices(bench: Bench) -> None:
     async def run() -> None:
         adapter = bench.adapters["bench"]()
+        assert isinstance(adapter, Poll)
         planned = bench.plan(bench.document()).devices[0]
         batch = adapter.plan(planned.config, [planned.points[0].target])[0]
         link = Link(adapter, planned.config, Backoff(Random(1), Pace(30.0, 60.0)))
@@ -384,6 +388,7 @@ def test_a_device_is_left_alone_as_long_as_it_asks_within_reason(
 ) -> None:
     async def scene(runtime: Runtime) -> None:
         running = runtime._connections["bench-1"]["red"].device
+        assert isinstance(running, SupervisedDevice)
         await in_state(runtime, State.ONLINE)
         await running.stop()
         bench.cabinets["red"].mood = RateLimited("later", retry_after_s=asked_s)
@@ -396,6 +401,7 @@ def test_latencies_are_kept_up_to_a_bound(bench: Bench) -> None:
     async def scene(runtime: Runtime) -> None:
         await in_state(runtime, State.ONLINE)
         running = runtime._connections["bench-1"]["red"].device
+        assert isinstance(running, SupervisedDevice)
         running._tally.latencies_s.extend([1.0] * (LATENCIES_KEPT_MAX + 10))
         assert len(running._tally.latencies_s) == LATENCIES_KEPT_MAX
         assert device(runtime).p50_ms == 1_000.0
