@@ -23,7 +23,7 @@ from borough.bench.rig.devices import Fleet, fleet
 from borough.bench.rig.installation import Installation, place, running
 from borough.settings import Settings
 from borough.wiring import dialler, open_keys, read_bus
-from ciaas.computing.wire import Wire
+from ciaas.computing.link import Link
 from ciaas.kernel.wire.topic import subject_of
 from security.encryption.keyring import Role
 
@@ -127,7 +127,7 @@ class Probe:
         )
         self._device.open()
         home = installation.home
-        self._wire: Wire = dialler(read_bus(home), open_keys(home), Role.CORE)()
+        self._wire: Link = dialler(read_bus(home), open_keys(home), Role.CORE)()
         self._wire.subscribe(b"@update." + subject_of(self._address))
         self._last_ms = 0
 

@@ -95,7 +95,8 @@ class LiveStream:
         yield event("end", msgspec.json.encode({"reason": reason, "detail": detail}))
 
     def _here(self) -> str:
-        return str(Place(self._follower.after, self._alarms and self._alarms.after))
+        step = None if self._alarms is None else self._alarms.after
+        return str(Place(self._follower.after, step))
 
     def _greeting(self) -> bytes:
         """Return the first block: the position, and that commits are missing where they are."""
