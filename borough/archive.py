@@ -20,7 +20,7 @@ _CHUNK_BYTES = 1_048_576
 _TOP = frozenset(
     {
         *("registry.sqlite", "history.duckdb", "borough.toml", "authority", "audit"),
-        *("compose", "secrets", "spool", "states", "objects"),
+        *("compose", "secrets", "states", "objects"),
     }
 )
 """What lies in a home and may be brought back into one."""

@@ -275,6 +275,9 @@ JOB_RUNS_KEPT_MAX = 100
 """Of each job; the oldest are forgotten first."""
 JOB_DETAIL_CHARS_MAX = 1_000
 
+COPY_BUSY_S = 10.0
+"""How long a copy of a SQLite file waits for who has it locked."""
+
 # -- storage: record
 RECORD_ENTRY_BYTES_MAX = 65_536
 RECORD_GROUP_BYTES_MAX = 1_048_576

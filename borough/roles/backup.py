@@ -4,11 +4,12 @@
 
     commits held for a moment ─┬─ snapshot of history ──> copied at leisure
                                └─ registry and what compose remembers, copied at once
-    record up to its last entry, certificates, settings, spool, objects
+    record up to its last entry, certificates, settings, objects
 
 What lies in the registry then speaks of no commit that history lacks, and history of no point that
 the registry lacks. The record is packed last, so that it has every entry that a checkpoint in the
-registry tells of. The key file is never packed.
+registry tells of. The key file is never packed, nor what waits in the broker and in the spool of
+adapters, which field holds for itself alone.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from ciaas.storage.record import RecordFile
 
 _CHUNK_BYTES = 262_144
 _BLOCK = tarfile.BLOCKSIZE
-_FOLDERS = ("secrets", "spool", "states", "objects")
+_FOLDERS = ("secrets", "states", "objects")
 """Copied file by file; their files are written once, replaced whole, or SQLite."""
 
 

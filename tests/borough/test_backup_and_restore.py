@@ -9,7 +9,7 @@ import sqlite3
 import tarfile
 import threading
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from borough.roles.backup import Backup
 from borough.roles.sealing import Sealing
 from borough.wiring import create_keys, open_keys
 from ciaas.ports import Conflict, DiskFull, HistoryError, Interrupted, Span
+from ciaas.storage import copies
 from ciaas.storage.history import DuckHistory, copying, open_history
 from ciaas.storage.history import store as store_module
 from ciaas.storage.record import RecordFile
@@ -74,12 +75,13 @@ def city(tmp_path: Path, ground: Path) -> Iterator[City]:
     home = Home(shutil.copytree(ground, tmp_path / "home"))
     keys = open_keys(home)
     (home.path / "borough.toml").write_text('project = "parks"\n')
-    (home.spool / "plain.txt").write_text("text")
-    with sqlite3.connect(home.spool / "field.sqlite") as spool:
-        spool.execute("PRAGMA journal_mode = WAL")
-        spool.execute("CREATE TABLE frame (data BLOB)")
-        spool.execute("INSERT INTO frame VALUES (x'01')")
-        spool.commit()
+    home.compose.mkdir(exist_ok=True)
+    (home.compose / "plain.txt").write_text("text")
+    with sqlite3.connect(home.compose / "state.sqlite") as remembered:
+        remembered.execute("PRAGMA journal_mode = WAL")
+        remembered.execute("CREATE TABLE frame (data BLOB)")
+        remembered.execute("INSERT INTO frame VALUES (x'01')")
+        remembered.commit()
         home.objects.mkdir()
         (home.objects / "content").write_bytes(b"x" * 1_000)
         with (
@@ -101,7 +103,7 @@ def city(tmp_path: Path, ground: Path) -> Iterator[City]:
             )  # fmt: skip
             fill(opened)
             yield opened
-    spool.close()
+    remembered.close()
 
 
 def fill(city: City) -> None:
@@ -153,10 +155,10 @@ def test_everything_comes_back_but_the_key_file(city: City, tmp_path: Path) -> N
         record.append({"goes": "on"})
     assert (empty.path / "borough.toml").read_text() == 'project = "parks"\n'
     assert (empty.objects / "content").read_bytes() == b"x" * 1_000
-    assert (empty.spool / "plain.txt").read_text() == "text"
-    spool = sqlite3.connect(empty.spool / "field.sqlite")
-    assert spool.execute("SELECT data FROM frame").fetchall() == [(b"\x01",)]
-    spool.close()
+    assert (empty.compose / "plain.txt").read_text() == "text"
+    remembered = sqlite3.connect(empty.compose / "state.sqlite")
+    assert remembered.execute("SELECT data FROM frame").fetchall() == [(b"\x01",)]
+    remembered.close()
     assert empty.keys.stat().st_mode & 0o777 == 0o600
 
 
@@ -243,6 +245,20 @@ def test_a_copy_waits_for_queries_that_began_meanwhile_and_not_for_ever(
         city.history.copy(held)
     begun[0].__exit__(None, None, None)
     city.history.copy(lambda: None).unlink()
+
+
+def test_a_database_that_another_process_locks_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(copies, "COPY_BUSY_S", 0.1)
+    source = tmp_path / "locked.sqlite"
+    with closing(sqlite3.connect(source, isolation_level=None)) as owner:
+        owner.execute("CREATE TABLE held (x)")
+        owner.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(sqlite3.OperationalError, match="locked by another process"):
+            copies.copy_sqlite(source, tmp_path / "copy.sqlite")
+        owner.execute("COMMIT")
+        copies.copy_sqlite(source, tmp_path / "copy.sqlite")
 
 
 def test_a_history_in_memory_is_not_copied() -> None:

@@ -170,7 +170,7 @@ def read_along(desk: Desk, page: Sequence[Block]) -> None:
 
 def recorded(desk: Desk, **wanted: object) -> Mapping[str, Any] | None:
     """Return the first line of the record with these values."""
-    for path in sorted((desk.home / "audit").iterdir()):
+    for path in sorted((desk.home / "audit").glob("record-*")):
         for line in path.read_text().splitlines():
             entry: dict[str, Any] = json.loads(line)
             if wanted.items() <= entry.items():
