@@ -11,13 +11,16 @@ from ciaas.management.directory.matching import Mask, Rows
 from security.aaa.levels import Level
 from security.aaa.rights import Rights
 
+POINTS_WORTH_AN_ENDPOINT = 4
+"""Deciding on an endpoint as a whole takes about as long as deciding on so many points."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sight:
     """One user's view; use it with the index's lock held, and for one request only.
 
-    A project that the user holds as a whole, or nothing of, is decided at once; only where grants
-    below it differ is each path asked for.
+    A project or an endpoint that the user holds as a whole, or nothing of, is decided at once; only
+    where grants below it differ is each path asked for.
     """
 
     index: Index
@@ -40,11 +43,27 @@ class Sight:
 
     def points(self, rows: Rows, need: Level) -> Mask:
         """Return on which points the user holds a level."""
-        projects = self.index.project_of[self.index.points.endpoint[rows]]
-        held, asked = self._by_project(projects, need)
+        endpoints = self.index.points.endpoint[rows]
+        held, asked = self._by_project(self.index.project_of[endpoints], need)
+        codes = np.unique(endpoints[asked])
+        if len(asked) >= POINTS_WORTH_AN_ENDPOINT * len(codes):
+            whole, part = self._by_endpoint(codes, need)
+            held[asked] = whole[endpoints[asked]]
+            asked = asked[part[endpoints[asked]]]
         paths = self.index.point_levels(rows[asked])
         held[asked] = self.rights.visible(self.user, paths, need)
         return held
+
+    def _by_endpoint(self, codes: Column, need: Level) -> tuple[Mask, Mask]:
+        """Return by code which of these endpoints are held as a whole, and which in part."""
+        whole = np.zeros(len(self.index.endpoints), np.bool_)
+        part = whole.copy()
+        for code, path in zip(codes.tolist(), self.index.endpoint_levels(codes), strict=True):
+            if self.rights.floor(self.user, path) >= need:
+                whole[code] = True
+            else:
+                part[code] = self.rights.under(self.user, path, need)
+        return whole, part
 
     def _by_project(self, projects: Column, need: Level) -> tuple[Mask, Rows]:
         """Return which rows are held for sure, and the positions of those to be asked for."""

@@ -161,7 +161,7 @@ class Index:
             self._ranked = (self.names_version, ranks, [name for name, _ in named])
         return self._ranked[1], self._ranked[2]
 
-    def endpoint_levels(self, codes: NDArray[np.intp]) -> list[Levels]:
+    def endpoint_levels(self, codes: NDArray[np.intp] | Column) -> list[Levels]:
         """Return the path of each endpoint as the rights engine knows it."""
         return list(map(self._endpoint_levels.__getitem__, codes.tolist()))
 

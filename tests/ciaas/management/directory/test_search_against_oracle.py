@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from ciaas.kernel.address import EndpointId
 from ciaas.kernel.sample import Frame, Kind, Reason, Verdict
+from ciaas.management.directory import sight
 from ciaas.management.directory.filter import Filter
 from ciaas.ports import Endpoint, Feed, Point
 from security.aaa.levels import Level
@@ -279,15 +280,23 @@ nested = st.recursive(
 levels = st.sampled_from([None, "ACCESS", "READ", "WRITE", "OWN"])
 
 
+@pytest.mark.parametrize("worth", [1, 100])
 @settings(
-    max_examples=150,
+    max_examples=80,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(document=nested, level=levels, data=st.data())
 def test_search_and_oracle_agree(
-    town: Town, document: Document, level: str | None, data: st.DataObject
+    town: Town,
+    monkeypatch: pytest.MonkeyPatch,
+    worth: int,
+    document: Document,
+    level: str | None,
+    data: st.DataObject,
 ) -> None:
+    # Rights are decided endpoint by endpoint, or point by point; both have to be right.
+    monkeypatch.setattr(sight, "POINTS_WORTH_AN_ENDPOINT", worth)
     if data.draw(st.integers(0, 3)) == 0:
         document = {**document, "address": [address_in(town, data)]}
     if data.draw(st.integers(0, 5)) == 0:
