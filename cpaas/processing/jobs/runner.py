@@ -23,6 +23,7 @@ from cpaas.processing.objects.buckets import Buckets
 from cpaas.processing.query.calendar import zone_of
 from cpaas.processing.query.queries import Queries
 from cpaas.processing.query.writing import written
+from security.aaa.accesses import told_points
 from security.aaa.levels import Level
 from security.aaa.rights import Rights
 from security.ports import Record, User
@@ -100,24 +101,31 @@ class Runner:
     def _stored(self, job: Job, owner: User) -> Ended:
         document = JobDocument.model_validate(job.document)
         target = document.target
-        select = document.query.select.model_dump_json(by_alias=True, exclude_unset=True)
-        # A read like any other: it is on record before it is made.
-        entry = {"kind": "job", "who": owner.name, "job": job.id, "select": select[:1024]}
-        self.record.append(entry)
         now = datetime.fromtimestamp(self.clock.now_ms() / 1000, UTC)
         local = now.astimezone(zone_of(document.schedule.zone))
         key = target.key_at(f"{local:%Y-%m-%d}", f"{local:%H%M%S}")
         with self.buckets.contents.receive() as received:
-            self._write(document, job.user, received)
+            self._write(job, owner, document, received)
             stored, _ = self.buckets.store(
                 job.project, key, received, target.form.media_type, job.user
             )
         self._forget(job, target.keep, key)
         return Ended(Outcome.SUCCEEDED, "", key, stored.bytes)
 
-    def _write(self, document: JobDocument, user: int, received: Received) -> None:
+    def _write(self, job: Job, owner: User, document: JobDocument, received: Received) -> None:
         deadline = time.monotonic() + JOB_S_MAX
-        answer = self.queries.ask(user, document.query)
+        answer = self.queries.ask(job.user, document.query)
+        # A read like any other: it is on record before it is made.
+        told = told_points([point.id for point in answer.plan.chosen.points])
+        self.record.append(
+            {
+                "kind": "access",
+                "who": owner.name,
+                "verb": "RUN",
+                "path": f"/api/v1/jobs/{job.id}",
+                "about": {"reads": True, **told},
+            }
+        )
         for piece in written(answer, document.target.form):
             received.write(piece)
             if received.bytes > JOB_OUTPUT_BYTES_MAX:

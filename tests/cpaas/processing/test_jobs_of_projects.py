@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from ciaas.computing.jobs import Cause, Job, JobRun, Outcome
+from ciaas.kernel.address import PointAddress
 from ciaas.limits import JOB_RUNS_KEPT_MAX, JOBS_PER_PROJECT_MAX
 from ciaas.ports import Conflict
 from cpaas import limits
@@ -89,8 +90,11 @@ def test_a_job_stores_the_answer_of_its_query(house: House, address: str, workin
         "time"
     )
     assert stored.text.splitlines()[1].endswith(",2")
-    entry = next(e for e in house.record.read(0, 10_000) if e.get("kind") == "job")
-    assert (entry["job"], address in entry["select"]) == (id_, True)
+    entry = next(e for e in house.recorded() if e["verb"] == "RUN")
+    point = house.city.catalogue.by_address(PointAddress(address))
+    assert point is not None
+    assert entry["path"] == f"/api/v1/jobs/{id_}"
+    assert entry["about"] == {"reads": True, "points": str(point.id), "count": 1}
 
 
 def test_a_job_runs_when_it_is_due(house: House, address: str) -> None:

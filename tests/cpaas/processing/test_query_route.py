@@ -205,6 +205,8 @@ def test_the_record_says_what_was_selected(shared_house: House, lamps: list[str]
     table(shared_house.client().post("/query", json=document))
     entry = next(e for e in reversed(shared_house.recorded()) if e["path"].endswith("/query"))
     assert json.loads(entry["about"]["select"]) == {"addresses": [lamps[0]]}
+    accesses = shared_house.client().get(f"/accesses/{lamps[0]}").json()
+    assert (accesses[0]["did"], accesses[0]["path"]) == ("read", "/api/v1/query")
 
 
 LONG = "x" * (limits.QUERY_COLUMN_NAME_CHARS_MAX + 1)

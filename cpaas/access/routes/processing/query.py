@@ -46,12 +46,14 @@ async def query(
 ) -> Response:
     """Answer a structured query over all points that it selects and the caller may read."""
     processing = caller.city.processing
-    caller.tell(select=document.select.model_dump_json(by_alias=True, exclude_unset=True))
+    select = document.select.model_dump_json(by_alias=True, exclude_unset=True)
+    caller.tell(select=select, reads=True)
     form = form_accepted(accept)
 
     def begin() -> tuple[Iterator[bytes], bytes]:
         # The first piece is made before the answer's head: what is refused has a status of its own.
         answer = processing.queries.ask(caller.user, document)
+        caller.tell_points([point.id for point in answer.plan.chosen.points])
         pieces = written(answer, form)
         return pieces, next(pieces, b"")
 
