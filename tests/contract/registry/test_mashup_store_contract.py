@@ -28,7 +28,7 @@ def mashup(registry: Registry) -> Mashup:
 
 
 def publish(registry: Registry, mashup: Mashup, ada: int, *points: str) -> int:
-    rights = {("1", point): Level.READ for point in points}
+    rights: dict[tuple[str, ...], Level] = {("1", point): Level.READ for point in points}
     done = registry.mashups.publish(mashup.uuid, DRAFT, {"keys": []}, ada, "note", rights)
     return done.number
 
