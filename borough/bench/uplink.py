@@ -207,7 +207,7 @@ class _Pairing:
 
     def __init__(self, sides: _Sides, plan: Plan, number: int, say: Callable[[str], None]):
         self._sides, self._plan = sides, plan
-        self._say = lambda text: say(f"pair {number}: {text}")
+        self._number, self._out = number, say
 
     def of(self, case: str) -> Pair:
         """Return ours and the baseline of one case."""
@@ -245,6 +245,9 @@ class _Pairing:
     @cached_property
     def _acked(self) -> float:
         return self._rate("ack-only consumer", self._sides.ack_only)
+
+    def _say(self, text: str) -> None:
+        self._out(f"pair {self._number}: {text}")
 
     def _rate(self, name: str, side: Side, kind: Kind = Kind.SINGLE) -> float:
         rate = _rate(side, kind, self._plan)

@@ -17,7 +17,13 @@ from numpy.typing import NDArray
 from ciaas.kernel import columns
 from ciaas.kernel.columns import ColumnsError
 from ciaas.kernel.sample import Frame, Uint32s
-from ciaas.limits import APP_WRITES_WAITING, GATHER_MESSAGES, GATHER_S, GATHER_S_MAX, INTERRUPTIONS_MAX
+from ciaas.limits import (
+    APP_WRITES_WAITING,
+    GATHER_MESSAGES,
+    GATHER_S,
+    GATHER_S_MAX,
+    INTERRUPTIONS_MAX,
+)
 from ciaas.ports import (
     Aside,
     Batch,

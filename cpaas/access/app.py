@@ -47,9 +47,9 @@ def create_app(city: City) -> FastAPI:
     app.add_middleware(PageDoor, pages=city.pages)
     for routes in (
         health, session, browser, users, projects, groups, grants, rights, accesses, backup,
-        endpoints, journal, provisioning,
-        metadata, connections, data, history, observations, quarantine, query, objects, jobs, dependability,
-        live, alarms, subscriptions, search, changes, setting, commands, templates, mashups, publishing,
+        endpoints, journal, provisioning, metadata, connections, data, history, observations,
+        quarantine, query, objects, jobs, dependability, live, alarms, subscriptions, search,
+        changes, setting, commands, templates, mashups, publishing,
     ):  # fmt: skip
         app.include_router(routes.router, prefix=PREFIX)
     app.include_router(metrics.router)  # where monitoring systems look for it

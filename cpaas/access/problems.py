@@ -142,7 +142,7 @@ def install(app: FastAPI) -> None:
     async def of_fault(request: Request, error: Fault) -> Response:
         place = {"node": error.node, "param": error.param}
         named = {key: name for key, name in place.items() if name}
-        return answer(HTTPStatus.UNPROCESSABLE_ENTITY, str(error), **named)
+        return answer(HTTPStatus.UNPROCESSABLE_ENTITY, str(error), None, **named)
 
     @app.exception_handler(HTTPException)
     async def of_http(request: Request, error: HTTPException) -> Response:

@@ -54,7 +54,7 @@ def rows(
             and wanted in (None, resource.endpoint)
             and may_know(caller, resource)
         )
-    made = []
+    made: list[Row] = []
     for resource, intervals in found:
         if len(made) == REPORT_RESOURCES_MAX:
             raise Problem(
