@@ -26,7 +26,7 @@ from ciaas.computing.broker.errors import BrokerError
 from ciaas.computing.following import LiveFollower, Passage, Place
 from ciaas.computing.outlet import InternalOutlet
 from ciaas.kernel.sample import Frame
-from ciaas.management.mashup import InForce
+from ciaas.management.mashup import ToRun
 from ciaas.ports import RegistryError
 from ciaas.sensorisation.ports import OutletFull, OutletUnavailable
 from ciaas.storage.registry import Unusable, open_registry
@@ -233,7 +233,7 @@ class Compose:
         self._engine.recheck(self._rights.blocked)
         self._version = version
 
-    def _begin(self, uuid: str, wish: InForce) -> None:
+    def _begin(self, uuid: str, wish: ToRun) -> None:
         number, since = wish
         version = self._registry.mashups.version(uuid, number)
         source = self._registry.resources.source(source_of(uuid))

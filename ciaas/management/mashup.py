@@ -56,7 +56,7 @@ class MashupVersion:
     published_at: int
 
 
-class InForce(NamedTuple):
+class ToRun(NamedTuple):
     """The version of a mashup that is to run."""
 
     number: int
@@ -120,7 +120,7 @@ class MashupStore(Protocol):
         """Raises Missing."""
         ...
 
-    def in_force(self) -> Mapping[str, InForce]:
+    def in_force(self) -> Mapping[str, ToRun]:
         """Return the mashups that are to run."""
         ...
 

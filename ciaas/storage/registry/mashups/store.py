@@ -18,7 +18,7 @@ from ciaas.limits import (
     MASHUPS_MAX,
     USERS_MAX,
 )
-from ciaas.management.mashup import InForce, Mashup, MashupState, MashupVersion
+from ciaas.management.mashup import Mashup, MashupState, MashupVersion, ToRun
 from ciaas.ports import Clock, Conflict, Missing
 from ciaas.storage.registry.database import Change, Database
 from ciaas.storage.registry.document import check_text, decode, encode
@@ -193,14 +193,14 @@ class Mashups:
         with self._database.read() as connection:
             return _version(connection, uuid, number)
 
-    def in_force(self) -> Mapping[str, InForce]:
+    def in_force(self) -> Mapping[str, ToRun]:
         """Return the mashups that are to run."""
         chosen = sa.select(table.c.uuid, table.c.published, table.c.since).where(
             table.c.deleted.is_(False), table.c.state == MashupState.RUNNING.value
         )
         with self._database.read() as connection:
             rows = connection.execute(chosen).all()
-        return {uuid: InForce(number, since) for uuid, number, since in rows if number is not None}
+        return {uuid: ToRun(number, since) for uuid, number, since in rows if number is not None}
 
     def delete(self, uuid: str) -> None:
         """Take it away with its identity's rights; its versions and its endpoint stay.
