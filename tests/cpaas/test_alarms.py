@@ -46,16 +46,12 @@ def alarms(client: httpx.Client, **query: Any) -> list[dict[str, Any]]:
 
 def one(house: House, **wanted: Any) -> dict[str, Any]:
     """Wait for an alarm with these values."""
-    return soon(
-        lambda: next(
-            (
-                alarm
-                for alarm in alarms(house.client(), open=False)
-                if wanted.items() <= alarm.items()
-            ),
-            None,
-        )
-    )
+
+    def found() -> dict[str, Any]:
+        listed = alarms(house.client(), open=False)
+        return next((alarm for alarm in listed if wanted.items() <= alarm.items()), {})
+
+    return soon(found)
 
 
 def history(house: House, alarm: dict[str, Any]) -> list[str]:
