@@ -34,7 +34,7 @@ COMMAND_WHY_CHARS_MAX = 500
 COMMAND_SENDS_MAX = 5
 """How often one command is sent when it may be repeated."""
 COMMAND_STEPS_MAX = 100
-"""Rungs of one command; an endless to and fro between queued and sent ends here."""
+"""Rungs of one command; an endless exchange between queued and sent ends here."""
 COMMAND_WAITERS_MAX = 1_000
 """Callers that wait for the end of commands at the same time."""
 COMMAND_TTL_S = 60.0

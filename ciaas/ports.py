@@ -94,6 +94,8 @@ class Feed(StrEnum):
     ADAPTER = "adapter"
     APP = "app"
     """An application, by ``POST /observations``."""
+    PLATFORM = "platform"
+    """The platform itself, of its host, stores and queues."""
     MASHUP = "mashup"
     """The mashup of the same UUID: its virtual points."""
 

@@ -306,7 +306,7 @@ def open_house(folder: Path, ground: Path, authority: Authority) -> Iterator[Hou
             folder / "objects",
             OBJECTS_QUOTA,
             record,
-        ),  # fmt: skip
+        ),
         pages=PageFolder(folder / "pages"),
         commands=downlink,
         events=events.desk,

@@ -43,7 +43,7 @@ def test_a_cookie_that_no_script_reads_and_no_other_site_sends(browser: httpx.Cl
 
 
 def test_who_is_signed_in_is_told_without_a_session_too(browser: httpx.Client) -> None:
-    nobody = {"name": None, "admin": False, "scopes": [], "awaits_set_up": False}
+    nobody: dict[str, object] = {"name": None, "admin": False, "scopes": [], "awaits_set_up": False}
     assert browser.get("/session").json() == nobody
     sign_in(browser)
     known = browser.get("/session").json()

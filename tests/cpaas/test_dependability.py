@@ -59,9 +59,7 @@ def test_a_reader_of_an_endpoint_sees_its_device_and_nothing_of_the_platform(hou
 
 
 def test_states_are_listed_within_the_span(house: House) -> None:
-    now = watch_over(
-        house, ("role:field", "", State.UP, 5), ("role:field", "", State.DOWN, 2)
-    )
+    now = watch_over(house, ("role:field", "", State.UP, 5), ("role:field", "", State.DOWN, 2))
     start = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime((now - 3 * HOUR) / 1000))
     answer = house.client().get(
         "/dependability/states", params={"resource": "role:field", "from": start}

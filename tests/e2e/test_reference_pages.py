@@ -100,7 +100,10 @@ def test_the_api_page_has_every_scope_and_level_in_order() -> None:
         ("api.md", f"in seconds from 0 to {cpaas.LIVE_EVERY_S_MAX:g}"),
         ("api.md", f"newest id each {ciaas.FEED_ALIVE_S:g} seconds"),
         ("api.md", f"takes nothing for {ciaas.FEED_STALL_S:g} seconds"),
-        ("api.md", f"up to {ciaas.FEEDS_PER_USER_MAX} feeds open, all users together {ciaas.FEEDS_MAX};"),
+        (
+            "api.md",
+            f"up to {ciaas.FEEDS_PER_USER_MAX} feeds open, all users together {ciaas.FEEDS_MAX};",
+        ),
         ("api.md", f"has up to {ciaas.FILTER_TERMS_MAX} entries"),
         ("api.md", f"of up to {ciaas.FILTER_TEXT_CHARS_MAX} characters"),
         ("api.md", f"in up to {ciaas.FILTER_DEPTH_MAX} levels"),

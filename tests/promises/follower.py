@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from ciaas.computing.live import CHUNK_HEADER, COMMIT_HEADER, STREAM
 from ciaas.computing.link import Delivery, WireError
+from ciaas.computing.live import CHUNK_HEADER, COMMIT_HEADER, STREAM
 from ciaas.computing.wire import Credentials, Wire
 from ciaas.kernel.columns import decode
 from ciaas.kernel.sample import Frame

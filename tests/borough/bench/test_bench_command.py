@@ -11,6 +11,7 @@ from typing import Any
 import click.testing
 import pytest
 
+from borough import cli
 from borough.bench import command
 from borough.bench.limits import PAIRS_MAX
 from borough.bench.result import Case, Pair, Result
@@ -89,6 +90,7 @@ def test_the_number_of_pairs_is_bounded(ratio: dict[str, float], pairs: int) -> 
 
 def test_the_cases_that_others_rely_on_keep_their_names() -> None:
     known = {name: set(cases) for name, (cases, _) in command._BENCHES.items()}
+    assert set(cli._BENCHES) == set(known)
     uplink = {"json", "cbor", "tls", "qos0", "transaction20", "transaction100"}
     assert known["uplink"] >= uplink
     assert known["latency"] >= {"2k", "10k"}
