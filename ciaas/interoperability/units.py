@@ -140,7 +140,7 @@ def _spell(text: str) -> str:
 def _parse(text: str, spelled: str) -> pint.Unit:
     try:
         return _registry().parse_units(spelled)
-    except (pint.PintError, ValueError, TypeError):
+    except (pint.PintError, ValueError, TypeError, AssertionError):  # pint asserts its grammar
         raise UnitError(
             f"{text!r} is no known unit; write UCUM or SI symbols such as degC, m**3/h, kWh or %, "
             "and what is counted in braces, such as {person}/h"

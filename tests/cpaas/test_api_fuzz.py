@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 from urllib.parse import quote
 
@@ -51,6 +52,9 @@ FIELDS = [
 shaped = st.dictionaries(st.sampled_from(FIELDS), bodies, max_size=4)
 DEADLY = {("PATCH", "/users/{name}"), ("DELETE", "/tokens/{number}")}
 """Would shut the test's own user out; what they take is asked in other tests."""
+OTHERWISE = {("GET", "/live"), ("GET", "/backup")}
+"""An answer without end, and one of a history on disk, which this house has not: tests of their own
+ask for them."""
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +77,9 @@ def check(answer: httpx.Response) -> None:
     if answer.status_code == 503:  # the platform is well; nothing here may make it wait
         raise AssertionError(answer.text)
     assert answer.status_code < 500, answer.text
+    if answer.request.method == "HEAD":
+        assert not answer.content
+        return
     if answer.status_code >= 400:
         assert answer.headers["content-type"] == PROBLEM
         assert answer.json()["detail"]
@@ -87,7 +94,7 @@ def _refuse(word: str) -> None:
     raise AssertionError(f"{word} is no JSON")
 
 
-@pytest.mark.parametrize(("verb", "template"), sorted(set(MATRIX) - DEADLY))
+@pytest.mark.parametrize(("verb", "template"), sorted(set(MATRIX) - DEADLY - OTHERWISE))
 @settings(
     max_examples=12,
     deadline=None,
@@ -111,9 +118,7 @@ def test_no_request_is_a_fault(
     body: Any,
     raw: bytes | None,
 ) -> None:
-    path = template
-    for name in ("{token}", "{uuid}", "{name}", "{address:path}", "{number}"):
-        path = path.replace(name, part)
+    path = re.sub(r"\{[^}]*\}", lambda _: part, template)
     if query:
         path += "?" + "&".join(f"{name}={value}" for name, value in query)
     content = None

@@ -160,4 +160,4 @@ def test_the_description_is_whole(shared_house: House) -> None:
         for operation in operations.values()
         if not operation.get("security")
     }
-    assert anonymous == {"/health", "/setup", "/login", "/provision/{token}"}
+    assert anonymous == {"/health", "/setup", "/login", "/session", "/provision/{token}"}

@@ -64,6 +64,9 @@ async def connect(
             tls=tls,
             max_reconnect_attempts=_FIRST_ATTEMPTS,
         )
+        if not client.is_connected:
+            # The client takes an end of the connection in the middle of the login for none.
+            raise told.last or ConnectionError("Authorization Violation, or the broker ended")
     except (OSError, NatsError) as error:
         reason = told.last or error
         await client.close()

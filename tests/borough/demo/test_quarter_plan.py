@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from adapters.modbus.adapter import Modbus
+from borough.demo.city.dimming import POINT as DIMMING
+from borough.demo.city.dimming import dims
 from borough.demo.city.places import STREETS, along
 from borough.demo.city.plan import by_path, measurands, quarter
 from borough.demo.city.thing import Origin, Path
@@ -80,7 +82,10 @@ def test_connection_document_is_accepted_and_leads_to_the_same_addresses() -> No
     things = by_path(Path.MODBUS)
     plan = check_document(connection("field", things, "127.0.0.1", 1502), {"modbus": Modbus})
     planned = {point.address for device in plan.devices for point in device.points}
-    assert planned == {thing.address(c) for thing in things for c in thing.channels}
+    assert planned == {
+        *(thing.address(c) for thing in things for c in thing.channels),
+        *(f"{thing.uuid}/{DIMMING}" for thing in things if dims(thing)),
+    }
     assert len({thing.unit_id for thing in things}) == len(things)
 
 

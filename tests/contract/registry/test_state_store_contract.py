@@ -103,7 +103,9 @@ steps = st.lists(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25, deadline=None
+)
 @given(st.lists(steps, max_size=4))
 def test_intervals_of_a_resource_follow_each_other(
     tmp_path_factory: pytest.TempPathFactory, batches: list[list[tuple[Resource, State, int]]]
