@@ -114,8 +114,9 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
             lamp.leave()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """One for a module: while it is there, no test of another one can run an event loop."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:

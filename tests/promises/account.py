@@ -48,12 +48,15 @@ class Account:
         return not (self.missing or self.altered or self.duplicate or self.invented)
 
 
-def settle(client: httpx.Client, ledger: Ledger) -> Account:
-    """Compare once everything that is under way is recorded."""
+def settle(client: httpx.Client, ledger: Ledger, beside: int = 0) -> Account:
+    """Compare once everything that is under way is recorded.
+
+    ``beside`` is how many samples history has that are in no ledger.
+    """
 
     def recorded() -> bool:
         status = client.get("/status").raise_for_status().json()
-        return bool(status["backlog"] == 0 and status["samples"] >= len(ledger.acked))
+        return bool(status["backlog"] == 0 and status["samples"] >= len(ledger.acked) + beside)
 
     # Not an assertion: what is missing after this time is what the account shall tell.
     try:

@@ -7,7 +7,7 @@ import pytest
 
 from tests.promises.storm import Storm, rage
 
-ROUNDS = 5
+ROUNDS = 6
 _STORM_S = 180
 _ROUND_S = 30
 _told = pytest.StashKey[list[str]]()

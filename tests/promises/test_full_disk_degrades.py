@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.promises.account import settle
+from tests.promises.account import series, settle
 from tests.promises.device import Device, Form, Load, enrol
 from tests.promises.disk import SmallDisk, small_disk
 from tests.promises.platform import Platform, pause, running, until
@@ -57,7 +57,7 @@ def test_writes_are_refused_reads_answered_and_nothing_acknowledged_is_lost(
             disk.clear()
             until(lambda: len(load.ledger().acked) > before + 500, "acknowledgements again")
             ledger = load.settle()
-        account = settle(client, ledger)
+        account = settle(client, ledger, beside=len(series(client, own)))
         assert account.clean, account
         assert write(client, own).status_code == httpx.codes.CREATED
         assert "disk was full" in platform.roles()["broker"]["last_error"]

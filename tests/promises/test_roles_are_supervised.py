@@ -71,7 +71,7 @@ def test_an_end_in_order_loses_nothing_and_leaves_nobody(tmp_path: Path) -> None
             assert time.monotonic() - began < STOP_S
             assert not any(map(alive, pids))
             log = (platform.home / "logs/watch.log").read_text()
-            assert re.findall(r"(\w+) is stopped", log) == ["field", "core", "broker"]
+            assert re.findall(r"(\w+) is stopped", log) == ["compose", "field", "core", "broker"]
             assert "was killed" not in log
             told = platform.call("status")
             assert told.returncode == 1
