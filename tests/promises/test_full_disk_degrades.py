@@ -57,7 +57,7 @@ def test_writes_are_refused_reads_answered_and_nothing_acknowledged_is_lost(
             disk.clear()
             until(lambda: len(load.ledger().acked) > before + 500, "acknowledgements again")
             ledger = load.settle()
-        account = settle(client, ledger, beside=len(series(client, own)))
+        account = settle(client, ledger, beside=len(list(series(client, own))))
         assert account.clean, account
         assert write(client, own).status_code == httpx.codes.CREATED
         assert "disk was full" in platform.roles()["broker"]["last_error"]
