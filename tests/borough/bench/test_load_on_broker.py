@@ -144,7 +144,7 @@ def test_more_than_the_network_takes_waits_and_is_acknowledged_in_the_end(
     device = Device(uuid, broker.fleet.identity(uuid), broker.broker)
     device.open()
     sending = traffic(uuid, Kind.TRANSACTION100, Clock())
-    device.send(sending, 600)  # 8 MB in one go
+    device.send(sending, 1_200)  # 16 MB in one go
     assert device.stuck
 
     def work() -> bool:
@@ -153,7 +153,7 @@ def test_more_than_the_network_takes_waits_and_is_acknowledged_in_the_end(
         return not device.under_way
 
     until(work)
-    assert device.acked == 601  # with the declaration
+    assert device.acked == 1_201  # with the declaration
     device.close()
 
 

@@ -186,7 +186,7 @@ def _types(
 def _credible(samples: Sequence[Observation], latest_ms: int) -> Sequence[bool]:
     seconds = np.array([sample.timestamp for sample in samples], np.float64)
     credible: list[bool] = (
-        np.isnan(seconds) | (0 <= seconds) & (seconds * 1000 <= latest_ms)
+        np.isnan(seconds) | (0 <= seconds) & (seconds <= latest_ms / 1000)
     ).tolist()
     return credible
 
