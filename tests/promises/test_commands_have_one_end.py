@@ -160,6 +160,10 @@ def test_a_legacy_device_is_told_each_value_once_at_most(aftermath: Aftermath) -
     assert len(told) == len(set(told))
 
 
+OF_OTHER_TESTS = 60_000
+"""Values from this on are asked for by tests that may come before or after."""
+
+
 def test_what_is_verified_was_obeyed_and_what_never_left_was_not(aftermath: Aftermath) -> None:
     ledgers: list[set[float]] = [set(aftermath.cabinet.told), set(aftermath.luminaire.told)]
     for wishes, told in zip(aftermath.wishes, ledgers, strict=True):
@@ -169,7 +173,8 @@ def test_what_is_verified_was_obeyed_and_what_never_left_was_not(aftermath: Afte
             if command["state"] in ("expired", "superseded", "rejected"):
                 assert command["value"] not in told, command
     values = {c["value"] for commands in aftermath.commands.values() for c in commands}
-    assert ledgers[0] | ledgers[1] <= values, "a device was told what nobody asked for"
+    told_then = {value for value in ledgers[0] | ledgers[1] if value < OF_OTHER_TESTS}
+    assert told_then <= values, "a device was told what nobody asked for"
 
 
 def test_every_rung_has_its_line_in_the_record(aftermath: Aftermath) -> None:
