@@ -205,6 +205,9 @@ def _runners() -> dict[str, Callable[[Home, Settings], None]]:
         asyncio.run(Field(home, settings).run())
 
     def compose(home: Home, settings: Settings) -> None:
+        from borough.roles.turn import let_core_go_first
+
+        let_core_go_first(home, settings)
         from borough.roles.compose import run_compose
 
         run_compose(home, settings)
