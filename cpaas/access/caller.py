@@ -11,9 +11,9 @@ from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from numpy.typing import ArrayLike
 
-from ciaas.kernel.address import EndpointId, check_endpoint
+from ciaas.kernel.address import EndpointId, check_endpoint, parse_point
 from ciaas.management.monitoring.platform_points import PROJECT as PLATFORM_PROJECT
-from ciaas.ports import Endpoint, Point, Project
+from ciaas.ports import Endpoint, Missing, Point, Project
 from cpaas.access.city import City
 from cpaas.access.problems import Problem, not_found
 from security.aaa.accesses import told_points
@@ -122,6 +122,32 @@ class Caller:
                 f"you hold {held.name}: ask who holds GRANT on it",
             )
         raise not_found()
+
+    def recorded_point(self, text: str, need: Level) -> Point:
+        """Return a point on which the caller holds a level, removed ones included.
+
+        What is left of a deleted endpoint is for who owns its whole project.
+
+        Raises:
+            AddressError: it is no address.
+            Problem: 404 when it is not the caller's to know, 403 below ``need``.
+        """
+        catalogue, address = self.city.catalogue, parse_point(text)
+        uuid = EndpointId(address.partition("/")[0])
+        endpoint = catalogue.endpoint(uuid)
+        if endpoint is not None:
+            self.need(endpoint, address.split("/"), need)
+        else:
+            deleted = catalogue.deleted(uuid)
+            if deleted is None or self.level(deleted.project) < Level.OWN:
+                raise not_found()
+        point = catalogue.by_address(address)
+        if point is not None:
+            return point
+        try:
+            return self.city.registry.point(address)
+        except Missing:
+            raise not_found() from None
 
     def readable(self, project: int, points: Iterable[Point]) -> list[Point]:
         """Return those points of one project that the caller may read."""

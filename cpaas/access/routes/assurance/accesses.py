@@ -9,12 +9,9 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from ciaas.kernel.address import EndpointId, parse_point
-from ciaas.ports import Missing
 from cpaas.access.answers.documents import as_json
-from cpaas.access.caller import Admin, Caller, Granter
+from cpaas.access.caller import Admin, Granter
 from cpaas.access.moments import read_moment
-from cpaas.access.problems import not_found
 from cpaas.limits import LIST_DEFAULT, LIST_MAX, NUMBER_MAX
 from security.aaa.accesses import Asked
 from security.aaa.levels import Level
@@ -58,7 +55,7 @@ class Search(Interval):
 @router.get("/accesses/{address:path}")
 def of_point(address: str, interval: Annotated[Interval, Query()], caller: Granter) -> Response:
     """List who read or wrote a point, newest first: for who holds GRANT on it."""
-    point = _point(caller, address)
+    point = caller.recorded_point(address, Level.GRANT).id
     found = caller.city.assurance.accesses.find(interval.asked(point=point))
     return as_json([_access(entry) for entry in found])
 
@@ -83,31 +80,6 @@ def checkpoints(caller: Admin) -> Response:
             ],
         }
     )
-
-
-def _point(caller: Caller, text: str) -> int:
-    """Return the number of a point on which the caller holds GRANT, removed ones included.
-
-    Raises:
-        AddressError: it is no address.
-        Problem: 404 when it is not the caller's to know, 403 below GRANT.
-    """
-    city, address = caller.city, parse_point(text)
-    uuid = EndpointId(address.partition("/")[0])
-    endpoint = city.catalogue.endpoint(uuid)
-    if endpoint is not None:
-        caller.need(endpoint, address.split("/"), Level.GRANT)
-    else:
-        deleted = city.catalogue.deleted(uuid)
-        if deleted is None or caller.level(deleted.project) < Level.OWN:
-            raise not_found()
-    point = city.catalogue.by_address(address)
-    if point is not None:
-        return point.id
-    try:
-        return city.registry.point(address).id
-    except Missing:
-        raise not_found() from None
 
 
 def _access(entry: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,12 +9,11 @@ import msgspec
 from fastapi import APIRouter, Header, Query
 from fastapi.responses import Response
 
-from ciaas.kernel.address import EndpointId, parse_point
-from ciaas.ports import Missing, Point, Series
+from ciaas.ports import Series
 from cpaas.access.answers.described import Row, answers
 from cpaas.access.answers.series import by_point, csv, written
-from cpaas.access.caller import Caller, Reader
-from cpaas.access.problems import Problem, not_found
+from cpaas.access.caller import Reader
+from cpaas.access.problems import Problem
 from cpaas.access.routes.samples.asked import Asked
 from cpaas.limits import HISTORY_ADDRESSES_MAX
 from security.aaa.levels import Level
@@ -33,7 +32,10 @@ def of_many(asked: AskedQuery, caller: Reader, accept: Accept = "") -> Response:
             HTTPStatus.UNPROCESSABLE_ENTITY,
             f"name 1 to {HISTORY_ADDRESSES_MAX} points with address=…",
         )
-    points = {point.id: point for point in (_point(caller, text) for text in asked.address)}
+    points = {
+        point.id: point
+        for point in (caller.recorded_point(text, Level.READ) for text in asked.address)
+    }
     caller.tell_points(list(points))
     series = caller.city.history.series(asked.span(list(points.values())))
     if "text/csv" in accept:
@@ -56,39 +58,12 @@ def of_one(address: str, asked: AskedQuery, caller: Reader, accept: Accept = "")
         raise Problem(
             HTTPStatus.UNPROCESSABLE_ENTITY, "name points in the path or by address=…, not both"
         )
-    point = _point(caller, address)
+    point = caller.recorded_point(address, Level.READ)
     caller.tell_points([point.id])
     series = caller.city.history.series(asked.span([point]))
     if "text/csv" in accept:
         return _csv(series, asked.separator, None)
     return _json(series, written(series))
-
-
-def _point(caller: Caller, text: str) -> Point:
-    """Return a point that the caller may read, removed ones included.
-
-    The history of a deleted endpoint is for who owns its whole project.
-
-    Raises:
-        AddressError: it is no address.
-        Problem: 404 when it is not the caller's to know, 403 below READ.
-    """
-    city, address = caller.city, parse_point(text)
-    uuid = EndpointId(address.partition("/")[0])
-    endpoint = city.catalogue.endpoint(uuid)
-    if endpoint is not None:
-        caller.need(endpoint, address.split("/"), Level.READ)
-    else:
-        deleted = city.catalogue.deleted(uuid)
-        if deleted is None or caller.level(deleted.project) < Level.OWN:
-            raise not_found()
-    point = city.catalogue.by_address(address)
-    if point is not None:
-        return point
-    try:
-        return city.registry.point(address)
-    except Missing:
-        raise not_found() from None
 
 
 def _json(series: Series, body: bytes) -> Response:
