@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -48,7 +49,7 @@ class Observer:
     clock: Clock
     broker_connected: Callable[[], bool]
     stores_writable: Callable[[], bool]
-    _events: list[Transition] = field(default_factory=list)
+    _events: deque[Transition] = field(default_factory=deque)
     _known: dict[str, State] = field(default_factory=dict)
     _trusted_from: int = 0
     """From when on a device that is not connected counts as down; ms since 1970 UTC."""
@@ -81,7 +82,8 @@ class Observer:
     def look(self) -> None:
         """Store what changed since the last look."""
         self._take_in_journal()
-        events, self._events = self._events, []
+        # One by one: the event loop may add another at any moment.
+        events = [self._events.popleft() for _ in range(len(self._events))]
         now = self.clock.now_ms()
         known = dict(self._known)
         fresh = [told for told in (*events, *self._see(now)) if _changes(known, told)]
@@ -90,7 +92,7 @@ class Observer:
         try:
             self.states.note(fresh)
         except RegistryError:
-            self._events = [*events, *self._events]
+            self._events.extendleft(reversed(events))
             raise
         self._known = known
 

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import errno
 import json
+import logging
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from security.dependability.states import Resource, State, Transition
+
+log = logging.getLogger(__name__)
 
 ALIVE_EACH_S = 5.0
 """How far from the truth the end of a watch role that was killed may be."""
@@ -117,7 +120,12 @@ def unread(folder: Path, read: tuple[str, int]) -> Iterator[Line]:
                 if not text.endswith(b"\n"):
                     break
                 end += len(text)
-                yield Line(path.name, end, json.loads(text))
+                try:
+                    document = json.loads(text)
+                except ValueError:  # damaged on the disk: what it said is lost, not the rest
+                    log.warning("%s: the line that ends at byte %d is damaged", path, end)
+                    continue
+                yield Line(path.name, end, document)
 
 
 def tidy(folder: Path, read: tuple[str, int]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from borough.roles.state_journal import Line, StateJournal, tidy, unread
@@ -76,3 +77,16 @@ def test_files_that_are_taken_in_whole_are_removed_but_the_last(tmp_path: Path) 
     assert len(list(tmp_path.glob("watch-*.jsonl"))) == 2
     tidy(tmp_path, (lines[-1].file, lines[-1].end))
     assert [path.name for path in tmp_path.glob("watch-*.jsonl")] == [lines[-1].file]
+
+
+def test_a_damaged_line_costs_itself_alone(tmp_path: Path) -> None:
+    StateJournal(tmp_path, 1_000)
+    (file,) = tmp_path.glob("watch-*.jsonl")
+    with file.open("ab") as out:
+        out.write(b"\x00\xff damaged\n")
+    line = {"at": 1_200, "resource": "host", "state": "up", "cause": ""}
+    with file.open("a") as out:
+        out.write(json.dumps(line) + "\n")
+    start, host = told(tmp_path)
+    assert start.start_of_watch and host.document == line
+    assert host.end == file.stat().st_size
