@@ -13,7 +13,7 @@ import pytest
 from ciaas.storage import record as record_module
 from ciaas.storage.record import RecordFile
 from security.ports import Record
-from tests.ciaas.storage.test_record import files_end_at, numbers, open_record
+from tests.ciaas.storage.test_record import AT, files_end_at, numbers, open_record
 
 
 @pytest.fixture
