@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import signal
-import ssl
 import sys
 import threading
 from pathlib import Path
@@ -21,8 +20,11 @@ def main() -> None:
         token = asked.token_file.read_text().strip()
     except OSError as error:
         sys.exit(f"city_index: the token cannot be read: {error}")
-    verify = ssl.create_default_context(cafile=asked.ca) if asked.ca else True
-    with Client(asked.url, token, verify=verify) as client:
+    try:
+        client = Client(asked.url, token, ca=asked.ca)
+    except ValueError as error:
+        sys.exit(f"city_index: {error}")
+    with client:
         city = City(client, {**CLASSES, **dict(asked.classes)}, asked.project)
         board = Board(city.ask, asked.every)
         server = serve(board, asked.host, asked.port, asked.name, max(5, round(asked.every)))

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from borough_client.commands import Command
+from borough_client.errors import NotVerified
 from borough_client.limits import (
     COMMAND_WAIT_S_MAX,
     OBSERVATIONS_PER_REQUEST,
@@ -68,6 +71,7 @@ class Client(Transport):
         *,
         last: timedelta | None = None,
         rows: int = 100_000,
+        zone: str = "UTC",
     ) -> Table:
         """Return samples of a point with the columns time, value, verdict and reason.
 
@@ -77,7 +81,12 @@ class Client(Transport):
             end: Aware, included; None is now.
             last: So long until now, in place of ``start``.
             rows: At most so many, the oldest; then the table is `truncated`.
+            zone: IANA name of the zone that the times are written in, such as ``Europe/Zurich``.
+
+        Raises:
+            ValueError: a time has no zone, or the zone is none.
         """
+        times = _zone(zone)
         if last is not None:
             start = datetime.now(UTC) - last
         params = {"from": _moment(start), "to": _moment(end), "max": rows}
@@ -87,7 +96,9 @@ class Client(Transport):
             name: [sample.get(name) for sample in samples]
             for name in ("time", "value", "verdict", "reason")
         }
-        return Table(columns, truncated="Borough-Truncated" in answer.headers)
+        if zone != "UTC":
+            columns["time"] = [_in_zone(text, times) for text in columns["time"]]
+        return Table(columns, zone, truncated="Borough-Truncated" in answer.headers)
 
     def query(self, document: Mapping[str, Any]) -> Table:
         """Return the table of a structured query; the page on queries describes the document."""
@@ -148,6 +159,34 @@ class Client(Transport):
             if command.ended or time.monotonic() >= deadline:
                 return command
 
+    def set(
+        self,
+        address: str,
+        value: bool | int | float | str,
+        *,
+        wait_s: float = 30.0,
+        ttl_s: float | None = None,
+        key: str | None = None,
+    ) -> Command:
+        """Set a point and return once its device has confirmed the value: the command is verified.
+
+        Args:
+            address: Of a set point or a parameter.
+            value: What it shall be.
+            wait_s: How long to wait for the device.
+            ttl_s: After so long it is no longer sent; None takes the point's own.
+            key: As of `command`; None takes a fresh one, so that each call is a wish of its own.
+
+        Raises:
+            Rejected: it was not sent, and the detail says why.
+            NotVerified: the device did not confirm it, or not yet; the error has the command.
+        """
+        wish = key or str(uuid.uuid4())
+        command = self.command(address, value, key=wish, wait_s=wait_s, ttl_s=ttl_s)
+        if not command.verified:
+            raise NotVerified(command)
+        return command
+
     def command_of(self, id: str) -> Command:
         """Return a command as it is now."""
         return Command.of(self.ask("GET", f"/commands/{quote(id)}").json())
@@ -168,6 +207,20 @@ class Client(Transport):
     def observations(self, batch: int = OBSERVATIONS_PER_REQUEST) -> Observations:
         """Return what gathers samples and sends them in batches; use it in a ``with`` block."""
         return Observations(self, batch)
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError(
+            f"{name!r} is no zone that is known here: give an IANA name such as Europe/Zurich, "
+            "and install the package tzdata where the system has no zones"
+        ) from error
+
+
+def _in_zone(text: str, zone: ZoneInfo) -> str:
+    return datetime.fromisoformat(text).astimezone(zone).isoformat(timespec="milliseconds")
 
 
 def _moment(time: datetime | None) -> str | None:

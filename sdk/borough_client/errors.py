@@ -4,6 +4,8 @@
 
     BoroughError
     ├── Unreachable       nobody answers, or only with "later", after all tries
+    ├── NotTrusted        who answers shows a certificate of no authority that is trusted
+    ├── NotVerified       a command whose device did not confirm it; `command` says how far it came
     └── Refused           the platform said no; `status` and `detail` say why
         ├── NotSignedIn   the token is none, or no longer
         ├── NotAllowed    the token or its user may not
@@ -14,7 +16,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from borough_client.commands import Command
 
 
 class BoroughError(Exception):
@@ -23,6 +28,21 @@ class BoroughError(Exception):
 
 class Unreachable(BoroughError):
     """No answer, or none that helps, after all tries."""
+
+
+class NotTrusted(BoroughError):
+    """The certificate is of no authority that is trusted; nothing was sent, the token neither."""
+
+
+class NotVerified(BoroughError):
+    """A command that was not confirmed: it ended otherwise, or is still under way."""
+
+    def __init__(self, command: Command):
+        why = str(command.rungs[-1].get("why") or "") if command.rungs else ""
+        how = "ended as" if command.ended else "is still"
+        super().__init__(f"the command {how} {command.state}" + (f": {why}" if why else ""))
+        self.command = command
+        """As it was told last; `Client.command_of` tells how it goes on."""
 
 
 class Refused(BoroughError):

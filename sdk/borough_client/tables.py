@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+VERDICTS = ("good", "uncertain", "bad")
+"""From best to worst."""
+
+
 @dataclass(frozen=True, slots=True)
 class Table:
     """Equally long columns in order. Times are RFC 3339 texts with an offset."""
@@ -31,6 +35,9 @@ class Table:
     def to_pandas(self) -> pd.DataFrame:
         """Return a frame; the column ``time`` becomes an index in the table's zone.
 
+        A column ``verdict`` becomes an ordered category, best first, so that
+        ``frame[frame["verdict"] <= "uncertain"]`` leaves out what is bad.
+
         Raises:
             ModuleNotFoundError: pandas is not installed; install ``borough-client[pandas]``.
         """
@@ -41,6 +48,8 @@ class Table:
                 "tables become frames by pandas: pip install 'borough-client[pandas]'"
             ) from error
         frame = pd.DataFrame({name: list(column) for name, column in self.columns.items()})
+        if "verdict" in frame:
+            frame["verdict"] = pd.Categorical(frame["verdict"], VERDICTS, ordered=True)
         if "time" in frame:
             times = pd.to_datetime(frame.pop("time"), utc=True, format="ISO8601")
             frame.index = pd.DatetimeIndex(times).tz_convert(self.zone).rename("time")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import random
+import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -13,7 +15,7 @@ from typing import Any, Self
 
 import httpx
 
-from borough_client.errors import Unreachable, refused
+from borough_client.errors import NotTrusted, Unreachable, refused
 from borough_client.limits import RETRY_S_MAX, RETRY_S_MIN, TIMEOUT_S, TRIES_MAX
 
 Params = Mapping[str, Any]
@@ -29,9 +31,14 @@ class Transport:
     Args:
         url: Of the platform, such as ``https://city.example``; the path of the API is added.
         token: ``bor_…``; it is sent in a header and never in a URL.
-        verify: Certificate check as in httpx: True, or an `ssl.SSLContext` with the city's CA.
+        ca: Whose certificates are trusted: a PEM file, such as ``authority/ca.pem`` of an
+            installation with its own authority, or a context of your own. None takes the
+            authorities of this system.
         timeout_s: Of one answer.
         sleep: Waits between tries; tests give their own.
+
+    Raises:
+        ValueError: the file of ``ca`` is not there, or holds no certificate.
     """
 
     def __init__(
@@ -39,7 +46,7 @@ class Transport:
         url: str,
         token: str,
         *,
-        verify: Any = True,
+        ca: str | os.PathLike[str] | ssl.SSLContext | None = None,
         timeout_s: float = TIMEOUT_S,
         sleep: Callable[[float], None] = time.sleep,
     ):
@@ -48,7 +55,7 @@ class Transport:
             base_url=f"{url.rstrip('/')}/api/v1",
             headers={"Authorization": f"Bearer {token}", "User-Agent": "borough-client/0.1"},
             timeout=timeout_s,
-            verify=verify,
+            verify=_trusting(ca),
         )
 
     def __enter__(self) -> Self:
@@ -89,6 +96,7 @@ class Transport:
 
         Raises:
             Refused: the platform said no.
+            NotTrusted: whoever answers is not known to be the platform.
             Unreachable: no answer after all tries.
         """
         may_repeat = verb in _SAFE if again is None else again
@@ -103,6 +111,7 @@ class Transport:
                     verb, path, params=asked, json=body, headers=dict(headers or {})
                 )
             except httpx.TransportError as error:
+                _check_trusted(error)
                 last = f"{type(error).__name__}: {error}"
                 continue
             if answer.status_code not in _LATER:
@@ -119,6 +128,7 @@ class Transport:
 
         Raises:
             Refused: the platform said no.
+            NotTrusted: whoever answers is not known to be the platform.
             Unreachable: nobody answers, or the platform says later; the block may see
                 `httpx.TransportError` when the stream breaks off.
         """
@@ -134,6 +144,7 @@ class Transport:
                     _checked(answer)
                 yield answer.iter_lines()
         except httpx.TransportError as error:
+            _check_trusted(error)
             raise Unreachable(f"{path}: {type(error).__name__}: {error}") from error
 
 
@@ -155,6 +166,30 @@ def retry_after_s(header: str | None) -> float:
         except ValueError:
             return 0.0
     return min(max(wait_s, 0.0), RETRY_S_MAX)
+
+
+def _trusting(ca: str | os.PathLike[str] | ssl.SSLContext | None) -> ssl.SSLContext:
+    if isinstance(ca, ssl.SSLContext):
+        return ca
+    try:
+        return ssl.create_default_context(cafile=ca)
+    except (OSError, ssl.SSLError) as error:
+        raise ValueError(
+            f"{ca} holds no certificate of an authority ({error}); give the authority/ca.pem "
+            "of the platform's home"
+        ) from error
+
+
+def _check_trusted(error: BaseException) -> None:
+    """Raise NotTrusted when a request failed by the certificate: another try would do no better."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            raise NotTrusted(
+                f"the platform's certificate is not trusted ({cause.verify_message}); if it has an "
+                "authority of its own, give its authority/ca.pem as ca="
+            ) from error
+        cause = cause.__cause__ or cause.__context__
 
 
 def _checked(answer: httpx.Response) -> httpx.Response:

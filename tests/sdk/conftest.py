@@ -28,5 +28,5 @@ def url(shared_house: House) -> str:
 
 @pytest.fixture
 def city(url: str) -> Iterator[Client]:
-    with Client(url, SECRET, verify=NO_TLS) as client:
+    with Client(url, SECRET, ca=NO_TLS) as client:
         yield client

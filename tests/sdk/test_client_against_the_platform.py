@@ -101,18 +101,18 @@ def test_refusals_say_what_to_do(city: Client, url: str, shared_house: House, po
     with pytest.raises(Refused, match="measures") as refused:
         city.query({"select": {"addresses": [power]}, "interval": {"last": "1d"}, "measures": [1]})
     assert refused.value.status == 422
-    with Client(url, "bor_none", verify=NO_TLS) as stranger, pytest.raises(NotSignedIn):
+    with Client(url, "bor_none", ca=NO_TLS) as stranger, pytest.raises(NotSignedIn):
         stranger.value(power)
     reader = shared_house.user("sdk.reader", {"project:city": "BROWSE"})
     token = reader.headers["Authorization"].removeprefix("Bearer ")
-    with Client(url, token, verify=NO_TLS) as browser, pytest.raises(NotAllowed, match="READ"):
+    with Client(url, token, ca=NO_TLS) as browser, pytest.raises(NotAllowed, match="READ"):
         browser.value(power)
 
 
 def test_nobody_there(power: str) -> None:
     waits: list[float] = []
     with (
-        Client("http://127.0.0.1:9", "bor_x", verify=NO_TLS, sleep=waits.append) as client,
+        Client("http://127.0.0.1:9", "bor_x", ca=NO_TLS, sleep=waits.append) as client,
         pytest.raises(Unreachable, match="ConnectError"),
     ):
         client.value(power)

@@ -29,7 +29,7 @@ class Platform:
         self.waits: list[float] = []
 
     def client(self) -> Transport:
-        made = Transport("http://city", "bor_secret", verify=NO_TLS, sleep=self.waits.append)
+        made = Transport("http://city", "bor_secret", ca=NO_TLS, sleep=self.waits.append)
         made._http.close()
         made._http = httpx.Client(
             base_url="http://city/api/v1", transport=httpx.MockTransport(self.answer)
