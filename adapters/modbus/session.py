@@ -24,6 +24,7 @@ from ciaas.sensorisation.errors import (
 # it dumps whole packets at each time-out; what matters reaches us as exceptions
 logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
 
+_new_reading = RawReading._make  # without the search for defaults: one for each value that is read
 _BUSY_S = 1.0
 _REASONS = {
     1: "illegal function: the device does not serve this table",
@@ -64,6 +65,12 @@ class ModbusSession:
 
     def __init__(self, client: AsyncModbusTcpClient) -> None:
         self._client = client
+        self._reads = {
+            Table.COIL: (1, client.read_coils),
+            Table.DISCRETE: (2, client.read_discrete_inputs),
+            Table.HOLDING: (3, client.read_holding_registers),
+            Table.INPUT: (4, client.read_input_registers),
+        }
 
     async def read(self, batch: Batch) -> Sequence[RawReading]:
         """Send the batch's one request and cut the answer into its targets."""
@@ -79,7 +86,7 @@ class ModbusSession:
             ]
         octets = struct.pack(f">{span.length}H", *values[: span.length])
         return [
-            RawReading(target, octets[first:end])
+            _new_reading((target, octets[first:end], None, None, False))
             for target, (first, end) in zip(batch.targets, span.cuts, strict=True)
         ]
 
@@ -110,12 +117,7 @@ class ModbusSession:
         self._client.close()
 
     async def _request(self, span: Span) -> ModbusPDU:
-        function, call = {
-            Table.COIL: (1, self._client.read_coils),
-            Table.DISCRETE: (2, self._client.read_discrete_inputs),
-            Table.HOLDING: (3, self._client.read_holding_registers),
-            Table.INPUT: (4, self._client.read_input_registers),
-        }[span.table]
+        function, call = self._reads[span.table]
         return await self._answer(
             call(span.start, count=span.length, device_id=span.unit), function, span
         )

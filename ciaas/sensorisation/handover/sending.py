@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 
 from ciaas.limits import SPOOL_PAGE_FRAMES
 from ciaas.sensorisation.handover.spool import Spool, SpoolFailed
@@ -11,6 +12,8 @@ from ciaas.sensorisation.polling.backoff import Backoff
 from ciaas.sensorisation.ports import Outlet, OutletFull, OutletUnavailable
 
 _log = logging.getLogger(__name__)
+_TIDY_S = 2.0
+"""Without a new frame for so long, what was handed over leaves the disk by a write of its own."""
 
 
 class Sending:
@@ -40,7 +43,12 @@ class Sending:
     async def run(self) -> None:
         """Hand over whatever waits, in order, until cancelled."""
         while True:
-            await self._stored.wait()
+            try:
+                async with asyncio.timeout(_TIDY_S):
+                    await self._stored.wait()
+            except TimeoutError:
+                await self._tidy()
+                continue
             self._stored.clear()
             try:
                 while await self._page():
@@ -60,7 +68,9 @@ class Sending:
 
     async def _page(self) -> bool:
         """Hand over one page; False when no more waited when it was read."""
-        waiting = await asyncio.to_thread(self._spool.waiting)
+        waiting = self._spool.at_hand()
+        if waiting is None:
+            waiting = await asyncio.to_thread(self._spool.waiting)
         done = 0
         try:
             for sequence, frame in waiting:
@@ -68,9 +78,13 @@ class Sending:
                 done = sequence
                 self.samples += len(frame)
         finally:
-            if done:
-                await asyncio.shield(asyncio.to_thread(self._spool.handed_over, done))
+            self._spool.handed_over(done)
         return len(waiting) == SPOOL_PAGE_FRAMES
+
+    async def _tidy(self) -> None:
+        """Let what was handed over leave the disk, when no new frame has taken it along."""
+        with suppress(SpoolFailed):  # it stays there until a frame can be written
+            await asyncio.shield(asyncio.to_thread(self._spool.tidy))
 
     async def _pause(self, reason: str) -> None:
         if not self.last_error:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import secrets
 import sqlite3
+from collections import deque
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -111,6 +112,14 @@ class Spool:
         """
         self._bytes_max = bytes_max
         self._lock = Lock()
+        self._noting = Lock()
+        """For the four below; never held while the disk works."""
+        self._fresh: deque[Spooled] = deque()
+        """The newest frames that wait, as they were given: they are not read from disk again."""
+        self._handed = 0
+        """Frames up to this number were handed over; they leave the disk with the next write."""
+        self._removed = 0
+        """Frames up to this number have left the disk."""
         path = directory / f"{name}.spool"
         database: sqlite3.Connection | None = None
         try:
@@ -125,8 +134,8 @@ class Spool:
                 cursor.executescript(_SCHEMA)
                 cursor.execute("INSERT OR IGNORE INTO spool VALUES (1, ?)", [secrets.token_hex(4)])
                 (birth,) = cursor.execute("SELECT birth FROM spool").fetchone()
-                (self._bytes,) = cursor.execute(
-                    "SELECT coalesce(sum(length(body)), 0) FROM frame"
+                self._bytes, self._stale = cursor.execute(
+                    "SELECT coalesce(sum(length(body)), 0), coalesce(max(sequence), 0) FROM frame"
                 ).fetchone()
         except (OSError, sqlite3.Error) as error:
             if database is not None:
@@ -142,7 +151,8 @@ class Spool:
         """Store a frame and return its number; returns after fsync.
 
         When there is no room, the oldest frames make it, and the gap is recorded. Of ``kept``, rows
-        of the same frame, each point's last one stays after the frame has gone; see `last`.
+        of the same frame, each point's last one stays after the frame has gone; see `last`. What
+        was handed over meanwhile leaves the disk in the same write.
 
         Raises:
             SpoolFailed: nothing was stored.
@@ -152,7 +162,8 @@ class Spool:
             database = self._database
             database.execute("BEGIN IMMEDIATE")
             try:
-                freed = self._make_room(self._bytes + len(body) - self._bytes_max)
+                handed, freed = self._remove_handed()
+                dropped, made = self._make_room(self._bytes - freed + len(body) - self._bytes_max)
                 cursor = database.execute(
                     "INSERT INTO frame (samples, first, last, body) VALUES (?, ?, ?, ?)",
                     [len(frame), int(frame.observed.min()), int(frame.observed.max()), body],
@@ -165,8 +176,9 @@ class Spool:
             except BaseException:
                 _undo(database)
                 raise
-            self._bytes += len(body) - freed
-        assert cursor.lastrowid is not None
+            self._bytes += len(body) - freed - made
+            assert cursor.lastrowid is not None
+            self._note(Spooled(cursor.lastrowid, frame), handed, dropped)
         return cursor.lastrowid
 
     def last(self, points: Collection[int]) -> Sequence[Last]:
@@ -178,6 +190,14 @@ class Spool:
             ]
         return [Last(*row) for row in found if row is not None]
 
+    def at_hand(self) -> Sequence[Spooled] | None:
+        """Return the frames that wait, in order, when the disk need not be asked; at once.
+
+        None means that older ones wait on disk: see `waiting`.
+        """
+        with self._noting:
+            return None if self._stale > self._handed else tuple(self._fresh)
+
     def waiting(self, after: int = 0) -> Sequence[Spooled]:
         """Return the oldest frames above a number, at most a page of them, in order.
 
@@ -187,27 +207,38 @@ class Spool:
         with self._lock, _refusals():
             rows = self._database.execute(
                 "SELECT sequence, body FROM frame WHERE sequence > ? ORDER BY sequence LIMIT ?",
-                [after, SPOOL_PAGE_FRAMES],
+                [max(after, self._handed), SPOOL_PAGE_FRAMES],
             ).fetchall()
         return [Spooled(sequence, decode(body)) for sequence, body in rows]
 
     def handed_over(self, upto: int) -> None:
-        """Remove the frames up to a number, that one included: the stream has them.
+        """Forget the frames up to a number, that one included: the stream has them.
+
+        They leave the disk with the next `append`, or by `tidy`; a process that ends before it
+        publishes them again under the same ids.
+        """
+        with self._noting:
+            self._handed = max(self._handed, upto)
+            while self._fresh and self._fresh[0].sequence <= self._handed:
+                self._fresh.popleft()
+
+    def tidy(self) -> None:
+        """Remove from disk what was handed over; returns after fsync, at once when there is none.
 
         Raises:
-            SpoolFailed: they stay, and will be published again under the same ids.
+            SpoolFailed: it stays there, and is not given out again by this process.
         """
         with self._lock, _refusals():
+            if self._handed == self._removed:
+                return
             self._database.execute("BEGIN IMMEDIATE")
             try:
-                (freed,) = self._database.execute(
-                    "SELECT coalesce(sum(length(body)), 0) FROM frame WHERE sequence <= ?", [upto]
-                ).fetchone()
-                self._database.execute("DELETE FROM frame WHERE sequence <= ?", [upto])
+                handed, freed = self._remove_handed()
                 self._database.execute("COMMIT")
             except BaseException:
                 _undo(self._database)
                 raise
+            self._removed = handed
             self._bytes -= freed
 
     def record_gap(self, gap: Gap) -> None:
@@ -230,20 +261,38 @@ class Spool:
     def level(self) -> SpoolLevel:
         """Return how full the spool is."""
         with self._lock, _refusals():
-            frames, samples = self._database.execute(
-                "SELECT count(*), coalesce(sum(samples), 0) FROM frame"
+            frames, samples, size = self._database.execute(
+                "SELECT count(*), coalesce(sum(samples), 0), coalesce(sum(length(body)), 0)"
+                " FROM frame WHERE sequence > ?",
+                [self._handed],
             ).fetchone()
             (lost,) = self._database.execute("SELECT coalesce(sum(samples), 0) FROM gap").fetchone()
-            return SpoolLevel(frames, samples, self._bytes, lost)
+            return SpoolLevel(frames, samples, size, lost)
 
     def close(self) -> None:
         """Release the file; may be called twice."""
+        with suppress(SpoolFailed, sqlite3.ProgrammingError):  # refused, or closed already
+            self.tidy()
         with self._lock:
             self._database.close()
 
-    def _make_room(self, excess: int) -> int:
-        """Drop the oldest frames until ``excess`` bytes are free; return the bytes freed."""
-        freed = 0
+    def _remove_handed(self) -> tuple[int, int]:
+        """Remove what was handed over; return up to which number, and the bytes freed."""
+        if (handed := self._handed) == self._removed:
+            return handed, 0
+        (freed,) = self._database.execute(
+            "SELECT coalesce(sum(length(body)), 0) FROM frame WHERE sequence <= ?", [handed]
+        ).fetchone()
+        self._database.execute("DELETE FROM frame WHERE sequence <= ?", [handed])
+        return handed, freed
+
+    def _make_room(self, excess: int) -> tuple[int, int]:
+        """Drop the oldest frames until ``excess`` bytes are free.
+
+        Returns:
+            The number of the last one dropped, 0 for none, and the bytes freed.
+        """
+        freed = last = 0
         while freed < excess:
             oldest = self._database.execute(
                 "SELECT sequence, samples, first, last, length(body) FROM frame"
@@ -251,11 +300,21 @@ class Spool:
             ).fetchone()
             if oldest is None:
                 break
-            sequence, samples, first, last, size = oldest
-            self._database.execute("DELETE FROM frame WHERE sequence = ?", [sequence])
-            self._insert_gap(Gap(samples, first, last, "spool full"))
+            last, samples, begin, end, size = oldest
+            self._database.execute("DELETE FROM frame WHERE sequence = ?", [last])
+            self._insert_gap(Gap(samples, begin, end, "spool full"))
             freed += size
-        return freed
+        return last, freed
+
+    def _note(self, stored: Spooled, handed: int, dropped: int) -> None:
+        """Take notice of a frame on disk, and of those that have left it."""
+        self._removed = handed
+        with self._noting:
+            self._fresh.append(stored)
+            if len(self._fresh) > SPOOL_PAGE_FRAMES:
+                self._stale = self._fresh.popleft().sequence
+            while self._fresh and self._fresh[0].sequence <= dropped:
+                self._fresh.popleft()
 
     def _insert_gap(self, gap: Gap) -> None:
         """Record a gap; one more of the same reason widens the newest, as one outage is one gap."""

@@ -256,9 +256,17 @@ def _is_plain(point: PointProfile) -> bool:
 
 def _plain(read: Callable[[RawValue | Nothing], bytes], point: PointProfile) -> Decode:
     kind = Kind.INTEGER if point.type is ValueType.INTEGER else Kind.NUMBER
-    unpack = struct.Struct(f">{FORMATS[point.raw.type]}").unpack
-    good, none = Verdict.GOOD, Reason.NONE
-    return lambda value: Value(kind, float(unpack(read(value))[0]), None, good, none, None)
+    unpack, new = struct.Struct(f">{FORMATS[point.raw.type]}").unpack, Value._make
+    good, none, size = Verdict.GOOD, Reason.NONE, point.raw.size
+    if point.raw.byte_order != "big" or (point.raw.word_order != "big" and size > 2):
+        return lambda value: new((kind, float(unpack(read(value))[0]), None, good, none, None))
+
+    def decode(value: RawValue | Nothing) -> Value:
+        if isinstance(value, bytes) and len(value) == size:
+            return new((kind, float(unpack(value)[0]), None, good, none, None))
+        return new((kind, float(unpack(read(value))[0]), None, good, none, None))
+
+    return decode
 
 
 def _scaled(number: Callable[[RawValue | Nothing], int | float], point: PointProfile) -> Decode:

@@ -131,11 +131,13 @@ class Partition:
     def _sift(self, readings: Sequence[RawReading]) -> Sequence[RawReading]:
         """Quarantine the targets that the device says it does not have."""
         for reading in readings:
-            if isinstance(reading.error, BadAddress):
+            if reading.error is not None and isinstance(reading.error, BadAddress):
                 self._quarantined[reading.target] = reading.error
         return readings
 
-    def _without_quarantined(self, batches: Sequence[Batch]) -> list[Batch]:
+    def _without_quarantined(self, batches: list[Batch]) -> list[Batch]:
+        if not self._quarantined:
+            return batches
         kept: list[Batch] = []
         for batch in batches:
             if self._quarantined.keys().isdisjoint(batch.targets):

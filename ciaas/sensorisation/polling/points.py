@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import NamedTuple, Protocol, TypeAlias
 
 from ciaas.kernel.address import PointAddress
@@ -24,6 +25,9 @@ class Row(NamedTuple):
     value: Value
     source: int
 
+
+_TARGET = itemgetter(0)
+_new_row = Row._make
 
 Stored: TypeAlias = Callable[[], None]
 
@@ -119,7 +123,7 @@ class PolledPoints:
                         failure = malformed
                 if seen is None and not retained:
                     if point.reporter.wants(value, now):
-                        rows.append(Row(point.id, now, value, source))
+                        rows.append(_new_row((point.id, now, value, source)))
                 elif self._news(point, value, reading, now):
                     observed = now if seen is None else seen
                     rows.append(Row(point.id, observed, _dated(value, reading), source))
@@ -196,12 +200,11 @@ def _dated(value: Value, reading: RawReading) -> Value:
     return value
 
 
-def complete(batch: Batch, readings: Sequence[RawReading]) -> list[RawReading]:
+def complete(batch: Batch, readings: Sequence[RawReading]) -> Sequence[RawReading]:
     """Return one reading for each target of the batch, whatever the adapter left out or added."""
-    if len(readings) == len(batch.targets) and all(
-        reading.target is target for reading, target in zip(readings, batch.targets, strict=True)
-    ):
-        return list(readings)  # as a good adapter gives them: hashing each target would cost more
+    # as a good adapter gives them, and the same objects: hashing each target would cost more
+    if tuple(map(_TARGET, readings)) == batch.targets:
+        return readings
     given = {reading.target: reading for reading in readings}
     missing = Malformed("the adapter gave no reading for this address")
     return [given.get(target, RawReading(target, None, missing)) for target in batch.targets]

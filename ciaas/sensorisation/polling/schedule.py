@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from random import Random
 from typing import NamedTuple
 
+_BEAT_S = 0.05
+"""Shifted grids begin on a multiple of this: devices due together cost the loop one wake-up."""
+
 
 class Turn(NamedTuple):
     """The next group to be read."""
@@ -41,7 +44,8 @@ class Schedule:
     def __init__(self, groups: Sequence[tuple[float, float]], now: float, random: Random) -> None:
         """Begin now; a group is (interval, largest shift of its grid) in seconds."""
         self._grids = [
-            _Grid(interval, now + random.uniform(0.0, shift)) for interval, shift in groups
+            _Grid(interval, max(now, _beat(now + random.uniform(0.0, shift))))
+            for interval, shift in groups
         ]
         self.skipped = 0
 
@@ -62,3 +66,7 @@ class Schedule:
         """Give every group a turn at once, its grid unchanged: after an outage."""
         for grid in self._grids:
             grid.early = min(now, grid.due)
+
+
+def _beat(moment: float) -> float:
+    return math.floor(moment / _BEAT_S) * _BEAT_S

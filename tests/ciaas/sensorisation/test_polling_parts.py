@@ -50,6 +50,15 @@ def test_groups_take_turns_and_start_shifted() -> None:
     assert all(0.0 <= grid.origin <= 1.0 for grid in schedule._grids)
 
 
+def test_shifted_grids_of_many_devices_share_their_moments() -> None:
+    chance = Random(1)
+    dues = [Schedule([(1.0, 1.0)], 7.01, chance).next().due for _ in range(1_000)]
+    assert min(dues) >= 7.01 and max(dues) <= 8.01
+    moments = {round(due, 6) for due in dues}
+    assert len(moments) == 21, "every twentieth of a second, and at once"
+    assert max(dues.count(due) for due in set(dues)) < 100, "spread evenly all the same"
+
+
 def test_after_an_outage_all_are_due_once_and_the_grid_stays() -> None:
     schedule = Schedule([(10.0, 0.0), (20.0, 0.0)], 0.0, Random(1))
     for _ in range(2):

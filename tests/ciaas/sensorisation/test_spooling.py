@@ -12,6 +12,7 @@ from random import Random
 
 import pytest
 
+import ciaas.sensorisation.handover.sending as sending_module
 from ciaas.kernel.sample import Frame, Kind, Reason, Verdict
 from ciaas.limits import FRAME_ROWS_MAX, GAPS_KEPT_MAX, SPOOL_PAGE_FRAMES
 from ciaas.sensorisation.handover.gathering import Gathering, to_frame
@@ -89,6 +90,77 @@ def test_when_full_the_oldest_go_and_the_gap_is_told(tmp_path: Path) -> None:
     reopened = Spool(tmp_path, "field", bytes_max=20_000)
     assert reopened.level() == level
     reopened.close()
+
+
+def on_disk(spool: Spool) -> list[int]:
+    """Return the numbers that another process would find after a kill of this one."""
+    return [number for (number,) in spool._database.execute("SELECT sequence FROM frame")]
+
+
+def test_what_was_just_stored_is_sent_without_asking_the_disk(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, "field")
+    spool.append(frame(0))
+    spool.close()
+    spool = Spool(tmp_path, "field")
+    assert spool.at_hand() is None, "an older frame waits on disk"
+    fresh = frame(1)
+    number = spool.append(fresh)
+    assert spool.at_hand() is None
+    assert [entry.sequence for entry in spool.waiting()] == [number - 1, number]
+    spool.handed_over(number - 1)
+    assert spool.at_hand() == ((number, fresh),)
+    spool.handed_over(number)
+    assert spool.at_hand() == () and list(spool.waiting()) == []
+    for _ in range(SPOOL_PAGE_FRAMES + 1):
+        last = spool.append(frame(2))
+    assert spool.at_hand() is None, "no more than a page is kept in memory"
+    spool.handed_over(last)
+    assert spool.at_hand() == ()
+    spool.close()
+
+
+def test_what_was_handed_over_leaves_the_disk_with_the_next_write(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, "field")
+    spool.handed_over(spool.append(frame(0)))
+    assert on_disk(spool) == [1]
+    assert spool.level().frames == spool.level().bytes == 0
+    spool.append(frame(1))
+    assert on_disk(spool) == [2]
+    spool.handed_over(2)
+    spool.tidy()
+    assert on_disk(spool) == []
+    spool.handed_over(spool.append(frame(2)))
+    spool.close()
+    again = Spool(tmp_path, "field")
+    assert on_disk(again) == [] and again.at_hand() == ()
+    again.close()
+
+
+def test_a_dropped_frame_is_not_sent_after_all(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, "field", bytes_max=20_000)
+    for index in range(30):
+        spool.append(frame(10 * index))
+    at_hand = spool.at_hand()
+    assert at_hand is not None
+    assert [entry.sequence for entry in at_hand] == on_disk(spool)
+    assert len(at_hand) == spool.level().frames < 30
+    spool.close()
+
+
+def test_a_spool_at_rest_is_tidied(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sending_module, "_TIDY_S", 0.02)
+
+    async def send() -> None:
+        sending = Sending(spool, CollectingOutlet(), Backoff(Random(1)))
+        task = asyncio.create_task(sending.run())
+        spool.append(frame(0))
+        sending.wake()
+        await sending.rest()
+        await eventually(lambda: not on_disk(spool))
+        task.cancel()
+        await asyncio.wait([task])
+
+    asyncio.run(send())
 
 
 def test_gaps_far_apart_are_kept_apart_up_to_a_bound(spool: Spool) -> None:
