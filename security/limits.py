@@ -34,13 +34,22 @@ SIGN_IN_NAMES_MAX = 10_000
 
 # -- certificates
 CERTIFICATE_REQUEST_BYTES_MAX = 16_384
-DEVICE_CERTIFICATE_DAYS = 90
-DEVICE_CERTIFICATE_DAYS_MAX = 730
-SERVER_CERTIFICATE_DAYS = 397
+DEVICE_CERTIFICATE_DAYS = 30
+DEVICE_CERTIFICATE_DAYS_MIN = 7
+DEVICE_CERTIFICATE_DAYS_MAX = 30
+RENEWAL_SHARE = 2 / 3
+"""Of a certificate's life, after which it is renewed."""
+EXPIRY_GRACE_S = 10
+"""How long a session may outlive its certificate."""
+SERVER_CERTIFICATE_DAYS = 90
 SERVER_CERTIFICATE_DAYS_MAX = 825
 SERVER_NAMES_MAX = 100
 """Names and addresses in one server certificate."""
 AUTHORITY_DAYS = 20 * 365
+"""Of a root."""
+ISSUING_DAYS = 5 * 365
+GENERATIONS_MAX = 100
+"""Roots that one home may have had."""
 RSA_BITS_MIN = 2_048
 RSA_BITS_MAX = 8_192
 """A longer key only costs the broker time at each handshake."""
@@ -51,6 +60,22 @@ ACCESS_RANGES_TOLD_MAX = 1_000
 
 # -- key ring
 KEY_FILE_BYTES_MAX = 65_536
+KEY_VERSIONS_MAX = 100
+"""Of the ring, and of each named key; a rotation beyond it is refused."""
+KEYS_PER_PROJECT_MAX = 1_000
+"""Named keys."""
+KEY_INPUT_BYTES_MAX = 65_536
+"""What a named key encrypts or signs at a time."""
+KEY_CONTEXT_CHARS_MAX = 1_024
+UNLOCK_MEMORY_KIB_MAX = 1_048_576
+"""What a key file may ask for: a damaged one must not take the machine's memory."""
+UNLOCK_PASSES_MAX = 100
+UNLOCK_LANES_MAX = 64
+REWRAP_STEP = 100
+"""Secrets wrapped anew in one transaction; the registry serves others between two."""
+REWRAP_PAUSE_S = 0.01
+REWRAP_FAILURES_TOLD_MAX = 20
+"""Places named whose secret does not open; the rest is only counted."""
 
 # -- dependability
 FAILURES_SUFFICIENT = 10
@@ -58,3 +83,13 @@ FAILURES_SUFFICIENT = 10
 STATE_CAUSE_CHARS_MAX = 200
 REPORT_RESOURCES_MAX = 5_000
 """Of one report; a larger city is reported by kind or by endpoint."""
+
+# -- rights
+SUBJECT_CHARS_MAX = 400
+CLAIM_CHARS_MAX = 200
+"""Of the name of a claim, and of its value."""
+PURPOSE_CHARS_MAX = 64
+PARTIES_CACHED_MAX = 1_000
+"""Callers with subjects beside their user whose grants are kept merged."""
+DECIDERS_TOLD_MAX = 16
+"""Grants that one line of the record names for a read of many points."""

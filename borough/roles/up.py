@@ -15,10 +15,12 @@ from borough.roles.watch import PythonRole, Watch, api_ready, check_port, free_p
 from borough.settings import Settings
 from borough.tls.certificate import ensure_certificate, names_of
 from borough.tls.server import refuse_plain
+from borough.unlock import key_for_children
 from borough.wiring import BusAddress, complete_keys, create_keys, write_bus
 from ciaas.computing.broker.configuration import BrokerConfiguration, Listen, RoleKeys, check
 from ciaas.computing.broker.errors import BrokerError
 from ciaas.computing.broker.process import Broker
+from security.encryption import tiers
 from security.encryption.authority import Authority
 from security.encryption.certificates import AuthorityError
 from security.encryption.keyring import KeyRing, Role
@@ -40,20 +42,25 @@ def up(home: Home, settings: Settings, on_ready: Callable[[], None]) -> int:
         keys = complete_keys(home) if home.keys.exists() else create_keys(home)
         migrate(home)
         broker = prepare_broker(home, settings, keys, locks["broker"])
+        unlock_key = key_for_children(keys)
         roles = (
             broker,
-            PythonRole("core", home, locks["core"], lambda pid: api_ready(home, settings)),
+            PythonRole(
+                "core", home, locks["core"], lambda pid: api_ready(home, settings), unlock_key
+            ),
             PythonRole(
                 "field",
                 home,
                 locks["field"],
                 lambda pid: read_report(home, pid) is not None,
+                unlock_key,
             ),
             PythonRole(
                 "compose",
                 home,
                 locks["compose"],
                 lambda pid: bool(compose_report.read_report(home, pid)),
+                unlock_key,
             ),
         )
         with building(home, settings.console_build):
@@ -91,7 +98,7 @@ def prepare_broker(
         store_dir=home.broker / "streams",
         log_file=home.broker / "nats.log",
         certificate_file=certificate,
-        ca_file=home.authority / "ca.pem",
+        ca_file=home.authority / tiers.CLIENTS,
         keys=RoleKeys(**{role.value: keys.public(role) for role in Role}),
         sync_interval=settings.sync_interval,
         file_store_bytes_max=settings.broker_store_bytes,
@@ -116,8 +123,9 @@ def open_authority(home: Home, keys: KeyRing) -> Authority:
     """
     passphrase, now_ms = keys.ca_passphrase, MachineClock().now_ms
     try:
-        if (home.authority / "ca.pem").exists():
-            return Authority.open(home.authority, passphrase, now_ms)
-        return Authority.create(home.authority, passphrase, now_ms)
+        if not tiers.generations(home.authority):
+            return Authority.create(home.authority, passphrase, now_ms)
+        tiers.publish(home.authority, now_ms())
+        return Authority.open(home.authority, passphrase, now_ms)
     except AuthorityError as error:
         raise HomeError(str(error)) from error

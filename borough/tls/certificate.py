@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from ipaddress import ip_address
 from pathlib import Path
 
 from cryptography import x509
 
 from security.encryption.authority import Authority
+from security.encryption.certificates import due_at
 
-RENEW_DAYS = 30
-"""A certificate is issued anew when it would end so soon."""
 ALWAYS_NAMED = ("localhost", "127.0.0.1")
 
 
@@ -23,20 +22,33 @@ def names_of(host: str, further: Iterable[str]) -> frozenset[str]:
 
 
 def ensure_certificate(
-    authority: Authority, certificate: Path, key: Path, names: frozenset[str]
+    authority: Authority,
+    certificate: Path,
+    key: Path,
+    names: frozenset[str],
+    *,
+    keep_key: bool = False,
 ) -> bool:
     """Issue a server certificate into two files when there is none that serves.
 
     The key is written encrypted, see `Authority.decrypt_key`. Returns True when one was issued.
 
+    Args:
+        authority: Issues it.
+        certificate: File of the certificate and its chain.
+        key: File of the key.
+        names: What it has to name.
+        keep_key: Issue it for the key that is there, for a server that cannot be given another.
+
     Raises:
         AuthorityError: a name is none.
         OSError: the files cannot be written.
     """
-    if _serves(certificate, names):
+    if _serves(authority, certificate, names):
         return False
     addresses = {name for name in names if _is_address(name)}
-    issued = authority.issue_server(sorted(names - addresses), sorted(addresses))
+    kept = key.read_bytes() if keep_key else None
+    issued = authority.issue_server(sorted(names - addresses), sorted(addresses), key_pem=kept)
     assert issued.private_key_pem is not None
     for path, data in ((key, issued.private_key_pem), (certificate, issued.certificate_pem)):
         draft = path.with_name(f".{path.name}.new")
@@ -47,7 +59,7 @@ def ensure_certificate(
     return True
 
 
-def _serves(certificate: Path, names: frozenset[str]) -> bool:
+def _serves(authority: Authority, certificate: Path, names: frozenset[str]) -> bool:
     """Return True when the certificate is there, names them all and is good for a while."""
     try:
         found = x509.load_pem_x509_certificate(certificate.read_bytes())
@@ -58,8 +70,8 @@ def _serves(certificate: Path, names: frozenset[str]) -> bool:
         *listed.get_values_for_type(x509.DNSName),
         *map(str, listed.get_values_for_type(x509.IPAddress)),
     }
-    left = found.not_valid_after_utc - datetime.now(UTC)
-    return names <= named and left > timedelta(days=RENEW_DAYS)
+    due = datetime.now(UTC) >= due_at(found)
+    return names <= named and not due and authority.signs_for(found)
 
 
 def _is_address(name: str) -> bool:

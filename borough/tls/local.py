@@ -9,6 +9,9 @@ from borough.home import Home, HomeError
 from borough.settings import Settings
 
 
+_END = "-----END CERTIFICATE-----"
+
+
 def own_certificate(home: Home) -> Path:
     """Return where the certificate of the own authority for the API lies; its key lies beside."""
     return home.authority / "https.pem"
@@ -37,8 +40,10 @@ def local_context(home: Home, settings: Settings) -> ssl.SSLContext | None:
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     path = settings.https_cert or own_certificate(home)
     try:
-        context.load_verify_locations(path)
-    except OSError as error:
+        # The first one alone: an authority that follows it would vouch for others too.
+        own, end, _ = path.read_text().partition(_END)
+        context.load_verify_locations(cadata=own + end)
+    except (OSError, ValueError) as error:
         raise HomeError(
             f"the certificate of the API, {path}, cannot be read ({error}); start it: borough up"
         ) from None

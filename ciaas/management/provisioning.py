@@ -48,8 +48,8 @@ class Provisioning:
 
     @property
     def authority_pem(self) -> str:
-        """Certificate of our authority."""
-        return self.authority.certificate_pem.decode()
+        """Certificates of the roots that devices trust."""
+        return self.authority.anchors_pem.decode()
 
     def create(
         self, project: int, friendly_name: str, metadata: Mapping[str, Any], uuid: str | None

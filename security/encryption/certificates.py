@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.x509.oid import NameOID
+
+from security.limits import RENEWAL_SHARE
 
 
 class CertificateError(Exception):
@@ -64,10 +67,15 @@ def read_presented(pem: bytes) -> Presented:
     )
 
 
-def describe(certificate: x509.Certificate, private_key_pem: bytes | None) -> IssuedCertificate:
-    """Return the certificate in the form that is handed out."""
+def describe(
+    certificate: x509.Certificate,
+    private_key_pem: bytes | None,
+    chain: Sequence[x509.Certificate] = (),
+) -> IssuedCertificate:
+    """Return the certificate in the form that is handed out, followed by its chain."""
+    pem = [one.public_bytes(serialization.Encoding.PEM) for one in (certificate, *chain)]
     return IssuedCertificate(
-        certificate_pem=certificate.public_bytes(serialization.Encoding.PEM),
+        certificate_pem=b"".join(pem),
         private_key_pem=private_key_pem,
         serial=serial_text(certificate),
         fingerprint=fingerprint(certificate),
@@ -83,6 +91,12 @@ def serial_text(certificate: x509.Certificate) -> str:
 def fingerprint(certificate: x509.Certificate) -> str:
     """Return the SHA-256 of the DER form, lower-case hexadecimal."""
     return certificate.fingerprint(hashes.SHA256()).hex()
+
+
+def due_at(certificate: x509.Certificate) -> datetime:
+    """Return when the certificate is to be renewed."""
+    begun, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    return begun + (ends - begun) * RENEWAL_SHARE
 
 
 def millis(moment: datetime) -> int:

@@ -110,7 +110,7 @@ def test_the_own_authority_serves_and_clients_of_this_machine_trust_it(
         connection = connect(settings, local_context(home, settings))
         assert ask(connection).getheader("Strict-Transport-Security") is None
         connection.close()
-        trusting = ssl.create_default_context(cadata=authority.certificate_pem.decode())
+        trusting = ssl.create_default_context(cadata=authority.anchors_pem.decode())
         connection = connect(settings, trusting)
         ask(connection)  # by its address, which the certificate names
         connection.close()
@@ -174,7 +174,7 @@ def test_the_own_certificate_is_renewed_before_its_end_and_for_new_names(
     assert ensure_certificate(authority, certificate, key, names) is True
     assert ensure_certificate(authority, certificate, key, names) is False
     assert ensure_certificate(authority, certificate, key, names | {"192.0.2.1"}) is True
-    short = authority.issue_server(sorted(names), [], days=29)
+    short = authority.issue_server(sorted(names), [], days=100 / 86_400)
     certificate.write_bytes(short.certificate_pem)
     assert ensure_certificate(authority, certificate, key, names) is True
     serialization.load_pem_private_key(key.read_bytes(), PASSPHRASE)

@@ -42,7 +42,7 @@ def ack_only_broker(folder: Path, devices: int) -> Iterator[AckOnlyBroker]:
     identities.mkdir()
     mqtts = Listen("127.0.0.1", free_port())
     fleet = Fleet(uuids, identities, mqtts)
-    fleet.authority.write_bytes(authority.certificate_pem)
+    fleet.authority.write_bytes(authority.clients_pem)
     for endpoint in (*uuids, STRANGER):
         issued = authority.issue_endpoint(endpoint)
         assert issued.private_key_pem is not None

@@ -23,10 +23,10 @@ from security.encryption.certificates import (
     read_presented,
 )
 from security.limits import (
-    AUTHORITY_DAYS,
     CERTIFICATE_REQUEST_BYTES_MAX,
     DEVICE_CERTIFICATE_DAYS,
     DEVICE_CERTIFICATE_DAYS_MAX,
+    ISSUING_DAYS,
     RSA_BITS_MIN,
     SERVER_CERTIFICATE_DAYS_MAX,
     SERVER_NAMES_MAX,
@@ -41,7 +41,11 @@ def parse(issued: IssuedCertificate) -> x509.Certificate:
 
 
 def store_of(authority: Authority) -> Store:
-    return Store([x509.load_pem_x509_certificate(authority.certificate_pem)])
+    return Store(x509.load_pem_x509_certificates(authority.anchors_pem))
+
+
+def between(authority: Authority) -> list[x509.Certificate]:
+    return x509.load_pem_x509_certificates(authority.issuing_pem)
 
 
 def request_for(
@@ -103,7 +107,7 @@ class TestEndpointCertificate:
 
     def test_is_accepted_by_a_strict_verifier(self, authority: Authority) -> None:
         verifier = PolicyBuilder().store(store_of(authority)).build_client_verifier()
-        verified = verifier.verify(parse(authority.issue_endpoint(ENDPOINT)), [])
+        verified = verifier.verify(parse(authority.issue_endpoint(ENDPOINT)), between(authority))
         assert verified.subjects is not None
         assert [subject.value for subject in verified.subjects] == [f"urn:uuid:{ENDPOINT}"]
 
@@ -125,7 +129,7 @@ class TestLife:
         assert life <= timedelta(days=DEVICE_CERTIFICATE_DAYS)
         assert authority.issue_endpoint(ENDPOINT, days=DEVICE_CERTIFICATE_DAYS_MAX)
         for days in (0, -1, DEVICE_CERTIFICATE_DAYS_MAX + 1, float("nan"), float("inf")):
-            with pytest.raises(AuthorityError, match="at most 730 days"):
+            with pytest.raises(AuthorityError, match="at most 30 days"):
                 authority.issue_endpoint(ENDPOINT, days=days)
         with pytest.raises(AuthorityError, match="at most 825 days"):
             authority.issue_server(["localhost"], [], days=SERVER_CERTIFICATE_DAYS_MAX + 1)
@@ -142,14 +146,14 @@ class TestLife:
     def test_never_outlives_the_authority(
         self, authority_directory: Path, passphrase: bytes, authority: Authority
     ) -> None:
-        end = x509.load_pem_x509_certificate(authority.certificate_pem).not_valid_after_utc
-        assert end - datetime.now(UTC) <= timedelta(days=AUTHORITY_DAYS)
+        end = x509.load_pem_x509_certificate(authority.issuing_pem).not_valid_after_utc
+        assert end - datetime.now(UTC) <= timedelta(days=ISSUING_DAYS)
         end_ms = int(end.timestamp()) * 1_000
         late = Authority.open(authority_directory, passphrase, lambda: end_ms - HOUR_MS)
         key = public_text(ec.generate_private_key(ec.SECP256R1()))
         assert late.issue_endpoint(ENDPOINT, public_key=key).not_after == end_ms
         too_late = Authority.open(authority_directory, passphrase, lambda: end_ms)
-        with pytest.raises(AuthorityError, match="authority has expired"):
+        with pytest.raises(AuthorityError, match="issuing authority has expired"):
             too_late.issue_endpoint(ENDPOINT, public_key=key)
 
 
@@ -174,7 +178,7 @@ class TestKeysOfDevices:
             assert parse(issued).public_key() == key.public_key()
             assert read_presented(issued.certificate_pem).common_name == ENDPOINT
             verifier = PolicyBuilder().store(store_of(authority)).build_client_verifier()
-            assert verifier.verify(parse(issued), [])
+            assert verifier.verify(parse(issued), between(authority))
 
     @pytest.mark.parametrize(
         "key",
@@ -304,7 +308,7 @@ class TestServerCertificate:
     def test_is_no_client(self, authority: Authority) -> None:
         verifier = PolicyBuilder().store(store_of(authority)).build_client_verifier()
         with pytest.raises(x509.verification.VerificationError):
-            verifier.verify(parse(authority.issue_server(["localhost"], [])), [])
+            verifier.verify(parse(authority.issue_server(["localhost"], [])), between(authority))
 
 
 class TestPlatformCertificate:
@@ -355,7 +359,8 @@ def server_context(
 def context(
     purpose: ssl.Purpose, authority_directory: Path, path: Path, pem: bytes
 ) -> ssl.SSLContext:
-    made = ssl.create_default_context(purpose, cafile=str(authority_directory / "ca.pem"))
+    trusted = "clients.pem" if purpose is ssl.Purpose.CLIENT_AUTH else "ca.pem"
+    made = ssl.create_default_context(purpose, cafile=str(authority_directory / trusted))
     made.verify_mode = ssl.CERT_REQUIRED
     made.verify_flags |= ssl.VERIFY_X509_STRICT
     path.write_bytes(pem)
@@ -408,61 +413,6 @@ def test_the_certificate_of_another_home_is_refused(
     )
     with pytest.raises(ssl.SSLCertVerificationError):
         shake_hands(server_context, client, "localhost")
-
-
-class TestDirectory:
-    def test_the_key_is_encrypted_and_private(
-        self, authority_directory: Path, passphrase: bytes
-    ) -> None:
-        path = authority_directory / "ca.key"
-        assert path.stat().st_mode & 0o777 == 0o600
-        assert b"BEGIN ENCRYPTED PRIVATE KEY" in path.read_bytes()
-        with pytest.raises(TypeError):
-            serialization.load_pem_private_key(path.read_bytes(), None)
-
-    def test_a_second_creation_is_refused(
-        self, authority_directory: Path, passphrase: bytes
-    ) -> None:
-        before = (authority_directory / "ca.key").read_bytes()
-        with pytest.raises(AuthorityError, match="holds an authority already"):
-            Authority.create(authority_directory, passphrase, lambda: 0)
-        assert (authority_directory / "ca.key").read_bytes() == before
-
-    def test_a_creation_cut_short_is_made_again(self, tmp_path: Path, passphrase: bytes) -> None:
-        (tmp_path / "ca.key").write_bytes(b"of a creation that a crash cut short")
-        Authority.create(tmp_path, passphrase, lambda: 1_795_300_000_000)
-        assert Authority.open(tmp_path, passphrase, lambda: 1_795_300_000_000)
-
-    def test_what_is_missing_is_named(self, tmp_path: Path, passphrase: bytes) -> None:
-        with pytest.raises(AuthorityError, match=r"ca\.key cannot be read: No such file"):
-            Authority.open(tmp_path, passphrase, lambda: 0)
-        with pytest.raises(AuthorityError, match=r"cannot be made.*No such file"):
-            Authority.create(tmp_path / "none", passphrase, lambda: 0)
-
-    def test_another_passphrase_opens_nothing(
-        self, authority_directory: Path, authority: Authority
-    ) -> None:
-        with pytest.raises(AuthorityError, match="passphrase"):
-            Authority.open(authority_directory, b"another", lambda: 0)
-        with pytest.raises(AuthorityError, match="passphrase"):
-            authority.decrypt_key(b"nonsense")
-
-    def test_parts_of_two_authorities_are_refused(
-        self, authority_directory: Path, passphrase: bytes, tmp_path: Path
-    ) -> None:
-        Authority.create(tmp_path, passphrase, lambda: 1_795_300_000_000)
-        (tmp_path / "ca.pem").write_bytes((authority_directory / "ca.pem").read_bytes())
-        with pytest.raises(AuthorityError, match="do not belong together"):
-            Authority.open(tmp_path, passphrase, lambda: 0)
-
-    def test_a_damaged_certificate_is_refused(
-        self, authority_directory: Path, passphrase: bytes, tmp_path: Path
-    ) -> None:
-        (tmp_path / "ca.key").touch(0o600)
-        (tmp_path / "ca.key").write_bytes((authority_directory / "ca.key").read_bytes())
-        (tmp_path / "ca.pem").write_bytes(b"nonsense")
-        with pytest.raises(AuthorityError, match="damaged"):
-            Authority.open(tmp_path, passphrase, lambda: 0)
 
 
 def test_what_is_no_certificate_is_said() -> None:
