@@ -16,6 +16,7 @@ from borough.wiring import open_keys
 from ciaas.ports import HistoryError, RegistryError
 from security.encryption.authority import Authority
 from security.encryption.certificates import AuthorityError
+from security.encryption.keyring import KeyRing
 
 _VERIFIER = Path(__file__).with_name("audit_verify.py")
 
@@ -52,14 +53,14 @@ def restore(home: Home, path: Path, keys: Path | None) -> Restored:
     home.path.mkdir(mode=0o700, parents=True, exist_ok=True)
     if shutil.disk_usage(home.path).free < content.size:
         raise HomeError(f"{home.path} has no room for {content.size // 10**6} MB; free some first")
-    brought = _bring_keys(home, keys)
+    brought, ring = _bring_keys(home, keys)
     folder = home.path / "restore"
     shutil.rmtree(folder, ignore_errors=True)
     moved: list[Path] = []
     try:
         folder.mkdir(mode=0o700)
         archive.unpack(path, folder)
-        _check_authority(home, folder / "authority")
+        _check_authority(ring, folder / "authority")
         for part in sorted(folder.iterdir()):
             target = home.path / part.name
             if target.is_dir():
@@ -85,12 +86,12 @@ def _refuse_used(home: Home) -> None:
             )
 
 
-def _bring_keys(home: Home, keys: Path | None) -> bool:
-    """Put the key file into the home; True when it was not there before."""
+def _bring_keys(home: Home, keys: Path | None) -> tuple[bool, KeyRing]:
+    """Put the key file into the home and open it; True when it was not there before."""
     if home.keys.exists():
         if keys is not None:
             raise HomeError(f"{home.keys} is there already; leave --keys out, or move it away")
-        return False
+        return False, open_keys(home)
     if keys is None:
         raise HomeError(
             "a backup never holds the key file: name the one of the home that was backed up with "
@@ -103,16 +104,15 @@ def _bring_keys(home: Home, keys: Path | None) -> bool:
     home.keys.touch(0o600, exist_ok=False)
     home.keys.write_bytes(data)
     try:
-        open_keys(home)
+        return True, open_keys(home)
     except HomeError:
         home.keys.unlink()
         raise
-    return True
 
 
-def _check_authority(home: Home, folder: Path) -> None:
+def _check_authority(ring: KeyRing, folder: Path) -> None:
     try:
-        Authority.open(folder, open_keys(home).ca_passphrase, MachineClock().now_ms)
+        Authority.open(folder, ring.ca_passphrase, MachineClock().now_ms)
     except AuthorityError as error:
         raise HomeError(f"this key file is not of the home that was backed up: {error}") from error
 

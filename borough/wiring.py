@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Literal
 
 from borough.home import Home, HomeError
+from borough.unlock import forget_environment, unlock_here
 from ciaas.computing.client_link import ClientLink
 from ciaas.computing.link import Dial, Link, WireUnsupported
 from ciaas.computing.wire import Credentials, Wire
@@ -77,21 +78,25 @@ def complete_keys(home: Home) -> KeyRing:
         HomeError: they cannot be used, or not be written.
     """
     try:
-        return KeyRing.complete(home.keys)
+        return KeyRing.complete(home.keys, unlock_here)
     except KeyRingError as error:
         raise HomeError(str(error)) from error
+    finally:
+        forget_environment()
 
 
 def open_keys(home: Home) -> KeyRing:
-    """Return the keys of this home.
+    """Return the keys of this home; whoever has to give a passphrase is asked for it.
 
     Raises:
-        HomeError: there are none, or others could read them.
+        HomeError: there are none, others could read them, or they do not open.
     """
     try:
-        return KeyRing.open(home.keys)
+        return KeyRing.open(home.keys, unlock_here)
     except KeyRingError as error:
         raise HomeError(str(error)) from error
+    finally:
+        forget_environment()
 
 
 def dialler(address: BusAddress, keys: KeyRing, role: Role) -> Dial:

@@ -93,3 +93,32 @@ PARTIES_CACHED_MAX = 1_000
 """Callers with subjects beside their user whose grants are kept merged."""
 DECIDERS_TOLD_MAX = 16
 """Grants that one line of the record names for a read of many points."""
+
+# -- applications and their tokens
+APPLICATION_NAME_CHARS_MAX = 100
+REDIRECT_URIS_MAX = 20
+"""Of one application; and as many addresses after signing out."""
+REDIRECT_URI_CHARS_MAX = 1_024
+SECRET_OVERLAP_S_MAX = 30 * 86_400
+USE_NOTED_EACH_S = 60
+"""The time of the last use is written no more often."""
+SIGNED_TOKEN_CHARS_MAX = 4_096
+ACCESS_TOKEN_LIFE_S = 600
+CLOCKS_APART_S = 5
+"""A token issued so far in the future is still taken: clocks are set back now and then."""
+CODE_LIFE_S = 60
+DEVICE_CODE_LIFE_S = 900
+DEVICE_POLL_S = 5
+"""A device that asks more often has to wait longer from then on."""
+DEVICE_POLL_S_MAX = 60
+OFFLINE_LIFE_S = 30 * 86_400
+"""Of an authorisation that outlives its sign-in; then the person is asked again."""
+ID_TOKEN_LIFE_S = 600
+JWKS_LIFE_S = 600
+"""How long others may keep the public keys; a new key signs from then on."""
+SIGNING_KEY_DAYS = 90
+SIGNING_KEY_KEPT_S = 86_400
+"""A key stays published so long after another one took its place."""
+PARAMETER_CHARS_MAX = 2_048
+"""Of one parameter of a request to the provider."""
+PARAMETERS_MAX = 40

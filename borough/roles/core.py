@@ -32,6 +32,7 @@ from borough.roles.first_start import first_steps
 from borough.roles.gate import DeviceGate
 from borough.roles.guard import die, guard_loop, guard_threads, guarded
 from borough.roles.http import serving
+from borough.roles.keys import CityKeys
 from borough.roles.lean import settle_heap
 from borough.roles.monitoring import Monitoring
 from borough.roles.notes import Notes
@@ -144,7 +145,7 @@ class Core:
             self._directory,
             self._clock,
             settings,
-            self._keys.derived("webhooks"),
+            self._keys.envelope("webhooks"),
             die,
         )
         self._commands = CityCommands(
@@ -156,6 +157,8 @@ class Core:
             self._attendance,
             self._clock,
         )
+        self._commands.downlink.on_steps(self._events.stepped)
+        self._city_keys = CityKeys(home, self._keys, self._registry, self._clock)
         self._build_uplink()
         self._build_admission()
         self._monitoring = Monitoring(
@@ -202,10 +205,15 @@ class Core:
         )
 
     def _build_admission(self) -> None:
-        self._presence = Presence(self._attendance.changed, self._clock)
+        gate = DeviceGate(self._catalogue, self._registry.certificates, self._clock)
+        self._presence = Presence(
+            self._attendance.changed,
+            self._clock,
+            lambda sessions: self._attendance.owed.update(gate.denied(sessions)),
+        )
         self._callout = Callout(
             Issuer(self._keys.seed(Role.ISSUER)),
-            DeviceGate(self._catalogue, self._registry.certificates, self._clock),
+            gate,
             self._clock,
             platform={PLATFORM_CLIENT: _SPEAKS},
             on_refusal=self._refused,
@@ -262,6 +270,7 @@ class Core:
                 self._registry.checkpoints,
                 self._signer,
                 Backup(self._home, self._history, self._record_file, self._clock.now_ms),
+                self._notes.add,
             ),
             directory=self._finding.desk,
             mashups=workshop(
@@ -273,6 +282,7 @@ class Core:
                 self._home,
                 self._settings.outgoing_allow,
             ),
+            keys=self._city_keys.desk,
             observation=self._monitoring.observation(self._counters),
         )
 
@@ -310,9 +320,12 @@ class Core:
                 self._keep_reserve(),
                 self._sealing.run(),
                 self._index_accesses(),
+                self._attendance.insist(),
                 *self._monitoring.work(control, self._uplink.write),
             ):
                 stack.callback(guarded(work).cancel)
+            self._city_keys.start()
+            stack.push_async_callback(asyncio.to_thread, self._city_keys.stop)
             await asyncio.to_thread(self._finding.warm_up)
             settle_heap()
             self._awaited = None

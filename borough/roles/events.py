@@ -15,11 +15,12 @@ from ciaas.management.events.desk import EventDesk
 from ciaas.management.events.feed import LiveFeeds
 from ciaas.management.events.hub import Hub
 from ciaas.management.events.line import LineWriter
+from ciaas.management.events.rungs import Rungs
 from ciaas.management.events.selection import Directory
 from ciaas.management.subscriptions.desk import Subscriptions
 from ciaas.ports import Clock, Commit, HistoryStore
 from ciaas.storage.registry import Registry
-from security.encryption.sealing import Sealing
+from security.encryption.envelope import Envelope
 
 
 class CityEvents:
@@ -33,7 +34,7 @@ class CityEvents:
         directory: Directory,
         clock: Clock,
         settings: Settings,
-        webhook_key: bytes,
+        envelope: Envelope,
         failed: Callable[[BaseException], None],
     ) -> None:
         """Build the parts; nothing follows yet.
@@ -45,7 +46,7 @@ class CityEvents:
             directory: Finds the points of a filter.
             clock: Of this machine.
             settings: How long live data is kept, and what may be reached.
-            webhook_key: 32 bytes that receivers' secrets are sealed with.
+            envelope: What receivers' secrets are sealed with.
             failed: Told when a thread ends by a fault; the process has to end.
         """
         self._hub = Hub(history, LineWriter(catalogue.point))
@@ -65,16 +66,21 @@ class CityEvents:
             address=lambda point: catalogue.point(point).address,
             store=registry.subscriptions,
             reach=reach,
-            sealing=Sealing(webhook_key),
+            sealing=envelope,
             clock=clock,
             patience_s=settings.live_max_age_s,
             active=active,
             outgoing=lambda: Outgoing(reach, connections=1, tls=tls),
         )
+        rungs = Rungs(registry.commands, self._hub.nudge)
+        self.stepped = rungs.changed
+        """To be called when rungs of commands were stored; returns at once."""
+        catalogue.on_changes(lambda _: self._hub.nudge())
         self.desk = EventDesk(
             LiveFeeds(self._hub, settings.live_max_age_s, clock),
             directory,
             self._alarms,
+            rungs,
             self._subscriptions,
         )
 

@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from random import SystemRandom
 from typing import Any
@@ -24,6 +24,7 @@ from borough.home import Home, HomeError, Lock
 from borough.roles.state_journal import ALIVE_EACH_S, StateJournal
 from borough.settings import Listen, Settings
 from borough.tls.local import local_context
+from borough.unlock import handed_over
 from ciaas.computing.broker import launch
 from ciaas.computing.supervision import Role, RoleState, Supervisor
 from security.dependability.states import State
@@ -53,19 +54,21 @@ class PythonRole:
     lock: Lock
     is_ready: Callable[[int], bool]
     """Told the pid of the process started last."""
+    unlock_key: bytes = field(default=b"", repr=False)
+    """What opens the key ring; empty when the ring opens by its file."""
 
     def start(self) -> subprocess.Popen[bytes]:
         """Start the process; it holds the role's lock and dies with this one."""
-        with self._errors.open("wb") as errors:
+        with self._errors.open("wb") as errors, handed_over(self.unlock_key) as hand:
             process = subprocess.Popen(  # noqa: S603 - no shell, and the program is ours
                 [
                     *(sys.executable, "-I", "-S", launch.__file__, str(os.getpid())),
                     *(sys.executable, "-m", "borough", "run", self.name),
                 ],
-                env={**os.environ, "BOROUGH_HOME": str(self.home.path)},
+                env={**os.environ, "BOROUGH_HOME": str(self.home.path), **hand.environment},
                 stdin=subprocess.DEVNULL,
                 stderr=errors,
-                pass_fds=[self.lock.fileno()],
+                pass_fds=[self.lock.fileno(), *hand.descriptors],
                 start_new_session=True,
             )
         self.lock.name_holder(process.pid)

@@ -23,6 +23,7 @@ from cpaas.access.routes.people import browser, grants, groups, projects, rights
 from cpaas.access.routes.processing import jobs, objects, query
 from cpaas.access.routes.resources import connections, endpoints, journal, metadata, provisioning
 from cpaas.access.routes.samples import data, history, observations, quarantine
+from cpaas.access.routes.security import key_ring, keys
 
 PREFIX = "/api/v1"
 
@@ -49,7 +50,7 @@ def create_app(city: City) -> FastAPI:
         health, session, browser, users, projects, groups, grants, rights, accesses, backup,
         endpoints, journal, provisioning, metadata, connections, data, history, observations,
         quarantine, query, objects, jobs, dependability, live, alarms, subscriptions, search,
-        changes, setting, commands, templates, mashups, publishing,
+        changes, setting, commands, templates, mashups, publishing, key_ring, keys,
     ):  # fmt: skip
         app.include_router(routes.router, prefix=PREFIX)
     app.include_router(metrics.router)  # where monitoring systems look for it

@@ -16,6 +16,7 @@ from ciaas.management.events.desk import EventDesk
 from ciaas.management.provisioning import Provisioning
 from ciaas.ports import Clock, Commit, HistoryStore, Receipt, RegistryStore
 from cpaas.access.assurance import Assurance
+from cpaas.access.keys import Keys
 from cpaas.access.pages.folder import PageFolder
 from cpaas.composition.workshop import Workshop
 from cpaas.processing.processing import Processing
@@ -98,5 +99,7 @@ class City:
     """Search, and what is no endpoint yet."""
     assurance: Assurance
     """Groups, the log of accesses, checkpoints of the record, copies."""
+    keys: Keys
+    """The key ring, and keys that applications use."""
     observation: Observation
     """States of resources, and figures for a monitoring system."""

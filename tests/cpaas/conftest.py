@@ -26,6 +26,7 @@ from borough.roles.documents import DocumentDoor
 from borough.roles.events import CityEvents
 from borough.roles.finding import Finding
 from borough.roles.http import serving
+from borough.roles.keys import CityKeys
 from borough.roles.processing import build_processing
 from borough.roles.rights_feed import RightsFeed, enrol_local
 from borough.settings import Listen, Settings
@@ -47,6 +48,7 @@ from security.aaa.checkpoints import Signer
 from security.aaa.passwords import Passwords
 from security.aaa.tokens import Scope
 from security.encryption.authority import Authority
+from security.encryption.keyring import KeyRing
 from tests.cpaas.hands import Hands, downlink_of
 
 KEY = Ed25519PrivateKey.from_private_bytes(b"k" * 32)
@@ -238,6 +240,7 @@ def open_house(folder: Path, ground: Path, authority: Authority) -> Iterator[Hou
     clock = MachineClock()
     shutil.copy(ground, folder / "registry.sqlite")
     registry = open_registry(folder / "registry.sqlite", clock=clock)
+    keys = KeyRing.create(Home(folder).keys)
     history = open_history(None, clock=clock)
     record = RecordFile(folder / "audit", clock.now_ms)
     accesses = AccessIndex(folder / "accesses.sqlite", record)
@@ -261,13 +264,14 @@ def open_house(folder: Path, ground: Path, authority: Authority) -> Iterator[Hou
         finding.directory,
         clock,
         settings,
-        bytes(32),
+        keys.envelope("webhooks"),
         failures.append,
     )
     hands = Hands()
     downlink = downlink_of(
         registry, catalogue, history, rights.rights, record, clock, hands, failures
     )
+    downlink.on_steps(events.stepped)
     downlink.start()
 
     def offer(commit: Commit) -> None:
@@ -277,6 +281,8 @@ def open_house(folder: Path, ground: Path, authority: Authority) -> Iterator[Hou
     uplink = uplink_of(history, catalogue, failures, offer)
     uplink.start()
     waiting: list[str | None] = [None]
+    city_keys = CityKeys(Home(folder), keys, registry, clock)
+    city_keys.start()
     city = City(
         clock=clock,
         registry=registry.resources,
@@ -311,8 +317,11 @@ def open_house(folder: Path, ground: Path, authority: Authority) -> Iterator[Hou
         commands=downlink,
         events=events.desk,
         observation=Observation(registry.states, lambda: b"# EOF\n"),
-        assurance=Assurance(registry.groups, accesses, registry.checkpoints, Signer(KEY), backup),
+        assurance=Assurance(
+            registry.groups, accesses, registry.checkpoints, Signer(KEY), backup, record.append
+        ),
         directory=finding.desk,
+        keys=city_keys.desk,
         mashups=workshop(
             registry, catalogue, history, rights.rights, finding.directory, Home(folder), ()
         ),
@@ -324,6 +333,7 @@ def open_house(folder: Path, ground: Path, authority: Authority) -> Iterator[Hou
             for client in house.clients:
                 client.close()
     finally:
+        city_keys.stop()
         downlink.stop()
         uplink.stop()
         history.close()

@@ -20,6 +20,7 @@ from ciaas.management.alarms.ports import Alarm, Harvest, State
 from ciaas.management.subscriptions.ports import DeadLetter, EventKind, Subscription
 from cpaas.access.app import create_app
 from security.aaa.tokens import Scope
+from security.encryption.named.ports import Use
 from tests.cpaas.conftest import API, USER_SCOPES, House
 
 OPEN = "answers without a login"
@@ -175,6 +176,20 @@ MATRIX: dict[tuple[str, str], Row] = {
     ("POST", "/mashups/{uuid}/dry-run"): Row(
         FOREIGN, "/mashups/M/dry-run", {"from": "2026-01-01", "to": "2026-01-02"}
     ),
+    ("GET", "/keys"): Row(LIST, "/keys"),
+    ("POST", "/keys"): Row(FOREIGN, "/keys?project=T", {"name": "seal", "use": "encrypt"}),
+    ("GET", "/keys/ring"): Row(ADMIN, "/keys/ring"),
+    ("DELETE", "/keys/ring/{version}"): Row(ADMIN, "/keys/ring/1"),
+    ("POST", "/keys/rotate"): Row(ADMIN, "/keys/rotate"),
+    ("GET", "/keys/{name}"): Row(FOREIGN, "/keys/E"),
+    ("PATCH", "/keys/{name}"): Row(FOREIGN, "/keys/E", {"disabled": True}),
+    ("POST", "/keys/{name}/rotate"): Row(FOREIGN, "/keys/E/rotate"),
+    ("POST", "/keys/{name}/encrypt"): Row(FOREIGN, "/keys/E/encrypt", {"plaintext": "YQ=="}),
+    ("POST", "/keys/{name}/decrypt"): Row(FOREIGN, "/keys/E/decrypt", {"ciphertext": "x"}),
+    ("POST", "/keys/{name}/sign"): Row(FOREIGN, "/keys/E/sign", {"message": "YQ=="}),
+    ("POST", "/keys/{name}/verify"): Row(
+        FOREIGN, "/keys/E/verify", {"message": "YQ==", "signature": "x"}
+    ),
     ("GET", "/quarantine"): Row(FOREIGN, "/quarantine?endpoint=U"),
 }
 """Both of `/observations` and `/ca-certificate` have tests of their own below; `/live`, which never
@@ -194,9 +209,10 @@ class Others(NamedTuple):
     command: str = "c0332000-0000-4000-8000-00000000beef"
     job: str = "10b10000-0000-4000-8000-00000000beef"
     mashup: str = ""
+    key: str = "flow-key"
 
     def fill(self, text: str) -> str:
-        for letter, name in zip("UPCTGASKJM", self, strict=True):
+        for letter, name in zip("UPCTGASKJME", self, strict=True):
             text = text.replace(f"/{letter}", f"/{name}").replace(f"={letter}", f"={name}")
             text = text.replace(f":{letter}", f":{name}")
         return text
@@ -224,6 +240,7 @@ NOWHERE = Others(
     "00000000-0000-4000-8000-00000000dead",
     job="00000000-0000-4000-8000-00000000dead",
     mashup="00000000-0000-4000-8000-00000000dead",
+    key="nowhere",
 )
 DOCUMENT = {
     "adapter": "modbus",
@@ -250,6 +267,7 @@ def others(shared_house: House) -> Others:
     assert house.client().put("/grants", json=body).status_code == 204
     project = next(p for p in house.registry.resources.projects() if p.name == "water")
     house.registry.resources.put_connection("waterworks", project.id, "modbus", {"x": 1}, True)
+    house.city.keys.named.create(project.id, "flow-key", Use.ENCRYPT, 1)
     mashup = house.registry.mashups.create(project.id, {"name": "Flow"})
     found = Others(uuid, point, mashup=mashup.uuid)
     raise_alarm(house, found)

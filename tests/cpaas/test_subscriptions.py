@@ -161,7 +161,7 @@ def test_the_secret_lies_sealed_on_the_disk(house: House, receiver: Receiver) ->
     made = subscribe(house.client(), receiver.url)
     stored = house.registry.subscriptions.subscription(made["id"]).secret
     key = base64.b64decode(made["secret"].removeprefix("whsec_"))
-    assert key not in base64.urlsafe_b64decode(stored.removeprefix("v1."))
+    assert all(key not in base64.urlsafe_b64decode(part) for part in stored.split(".")[2:])
     assert made["secret"] not in repr(house.registry.subscriptions.subscription(made["id"]))
     assert all(made["secret"] not in json.dumps(entry) for entry in house.recorded())
 

@@ -29,13 +29,13 @@ TELLS_A_TAKEN_NAME = {("PUT", "/connections/{name}")}
 IN_PATHS = {
     "uuid": ("endpoint", "mashup"),
     "address": ("point", "endpoint"),
-    "name": ("connection", "group", "user"),
+    "name": ("connection", "group", "user", "key"),
     "project": ("project",),
     "id": ("subscription", "job", "mashup"),
     "user": ("user",),
 }
 """What a part of a path may name."""
-PLAIN_PARTS = {"token": "0" * 64, "number": "1", "template": "index", "key": "report.csv"}
+PLAIN_PARTS = {"token": "0" * 64, "number": "1", "template": "index", "key": "report.csv", "version": "1"}
 """Parts that name nothing that could be somebody's, or something within what stands before."""
 IN_QUERIES = {
     "address": ("point", "endpoint"),
@@ -75,13 +75,14 @@ class Things:
     subscription: str
     job: str
     mashup: str
+    key: str
     resource: str
 
     def as_others(self) -> Others:
         """Return what fills the bodies of the matrix."""
         return Others(
             self.endpoint, self.point, self.connection, self.project, self.group,
-            subscription=self.subscription, job=self.job, mashup=self.mashup,
+            subscription=self.subscription, job=self.job, mashup=self.mashup, key=self.key,
         )  # fmt: skip
 
     def without_names(self, answer: httpx.Response) -> tuple[int, str]:
@@ -103,6 +104,7 @@ NOBODYS = Things(
     subscription=NOBODY,
     job=NOBODY,
     mashup=NOBODY,
+    key="no-key",
     resource=f"device:{NOBODY}",
 )
 
@@ -162,6 +164,8 @@ def settle(admin: httpx.Client, name: str) -> Things:
     document = {**DOCUMENT, "devices": devices}
     sent(admin, "PUT", f"/connections/{name}-link", json=document, params=of_project)
     sent(admin, "PUT", f"/objects/{project}/report.csv", content=name.encode())
+    key = {"name": f"{name}-key", "use": "encrypt"}
+    sent(admin, "POST", "/keys", params=of_project, json=key)
     job = {**JOB, "name": f"{name} job"}
     return Things(
         project=project,
@@ -173,6 +177,7 @@ def settle(admin: httpx.Client, name: str) -> Things:
         subscription=sent(admin, "POST", "/subscriptions", json=SUBSCRIPTION)["id"],
         job=sent(admin, "POST", "/jobs", params=of_project, json=job)["id"],
         mashup=sent(admin, "POST", "/mashups", params=of_project, json={"name": name})["uuid"],
+        key=f"{name}-key",
         resource=f"device:{uuid}",
     )
 

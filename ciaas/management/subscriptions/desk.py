@@ -25,7 +25,7 @@ from ciaas.management.subscriptions.ports import (
 from ciaas.management.subscriptions.sources import AlarmSource, EventSource, SampleSource
 from ciaas.management.subscriptions.throttle import Throttle
 from ciaas.ports import Clock
-from security.encryption.sealing import Sealing, SealingError
+from security.encryption.envelope import Envelope, SealingError
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ class Subscriptions:
     """Of a point, by its number."""
     store: SubscriptionStore
     reach: Reach
-    sealing: Sealing
+    sealing: Envelope
     clock: Clock
     patience_s: float
     """How long a receiver may fail on the same events before they are set aside."""

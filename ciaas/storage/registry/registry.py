@@ -14,8 +14,13 @@ from ciaas.storage.registry.dependability.states import States
 from ciaas.storage.registry.directory.journal import Journal
 from ciaas.storage.registry.events.alarms import Alarms
 from ciaas.storage.registry.events.subscriptions import Subscriptions
+from ciaas.storage.registry.keys.store import NamedKeys
 from ciaas.storage.registry.mashups.store import Mashups
 from ciaas.storage.registry.migration import check
+from ciaas.storage.registry.oidc.applications import Applications
+from ciaas.storage.registry.oidc.authorisations import Authorisations
+from ciaas.storage.registry.oidc.keys import SigningKeys
+from ciaas.storage.registry.oidc.requests import Requests
 from ciaas.storage.registry.processing.jobs import Jobs
 from ciaas.storage.registry.processing.objects import Objects
 from ciaas.storage.registry.resources.changes import ChangeLog
@@ -30,6 +35,7 @@ from ciaas.storage.registry.security.certificates import Certificates
 from ciaas.storage.registry.security.checkpoints import Checkpoints
 from ciaas.storage.registry.security.grants import Grants
 from ciaas.storage.registry.security.groups import Groups
+from ciaas.storage.registry.security.sealed import sealed_rows
 
 
 class Resources(ChangeLog, Projects, Endpoints, Points, Overlays, Connections, Sources):
@@ -63,6 +69,12 @@ class Registry:
         self.jobs = Jobs(database)
         self.commands = Commands(database)
         self.mashups = Mashups(database, clock)
+        self.keys = NamedKeys(database)
+        self.sealed = sealed_rows(database)
+        self.applications = Applications(database)
+        self.authorisations = Authorisations(database)
+        self.authorisation_requests = Requests(database, self.authorisations)
+        self.signing_keys = SigningKeys(database)
 
     def version(self) -> int:
         """Return the number of the last change, of whatever kind."""

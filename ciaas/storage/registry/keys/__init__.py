@@ -1,0 +1,1 @@
+"""Named keys of projects, sealed under the key ring."""

@@ -1,0 +1,1 @@
+"""Routes of keys: the platform's ring, and encryption as a service."""

@@ -1,0 +1,1 @@
+"""Named keys of projects: encryption and signatures as a service."""
