@@ -139,6 +139,10 @@ INGEST_UNACKNOWLEDGED_MAX = 20_000
 """Messages handed out to the uplink and not yet acknowledged."""
 ADMISSION_TRACES_MAX = 16_384
 """Connections remembered beside those that are up: just admitted, just refused, just gone."""
+EXPEL_AGAIN_S = 1.0
+"""Between two tries to end a connection that the broker did not answer."""
+EXPULSIONS_AT_ONCE = 100
+"""Connections whose end is asked for again at a time."""
 REFUSALS_PER_BATCH_MAX = 1_000
 """Different refusals told apart in one batch; further ones are counted by client alone."""
 REFUSED_CLIENTS_MAX = 10_000
@@ -208,6 +212,23 @@ MASHUP_DOCUMENT_BYTES_MAX = 1_048_576
 MASHUP_VERSIONS_MAX = 1_000
 """Of one mashup."""
 MASHUP_NOTE_CHARS_MAX = 1_000
+
+APPLICATIONS_MAX = 10_000
+"""Of all projects, deleted ones included."""
+APPLICATIONS_PER_PROJECT_MAX = 200
+APPLICATION_LIST_BYTES_MAX = 32_768
+"""Of one list of addresses, grants or scopes, as JSON."""
+SECRETS_IN_FORCE_MAX = 2
+"""Of one application: the newest and the one before."""
+AUTHORISATIONS_PER_USER_MAX = 20
+"""Of one application; a further one ends the oldest."""
+CONSENTS_PER_USER_MAX = 200
+SIGN_INS_NOTED_MAX = 50_000
+"""Beyond it a person is asked to sign in again before an application is let in."""
+CODES_MAX = 10_000
+DEVICE_REQUESTS_MAX = 2_000
+DEVICE_REQUESTS_PER_APPLICATION_MAX = 200
+SIGNING_KEYS_MAX = 16
 
 # -- storage: history
 HISTORY_MEMORY_MB = 512
@@ -338,6 +359,8 @@ RETRY_AFTER_S_MAX = 3_600.0
 SETTLE_S_MAX = 60.0
 """What a profile may let a device take before a value that was written reads back."""
 READ_BACK_EACH_S = 0.25
+ASK_AGAIN_EACH_S = 2.0
+"""Between two questions to a device that tells by itself what it has."""
 BISECT_REQUESTS_MAX = 64
 """Requests spent in one turn on finding the addresses that a device refuses."""
 CANCELS_MAX = 5
@@ -392,6 +415,8 @@ FEED_ALIVE_S = 15.0
 """Between two signs of life of a feed that has nothing to tell."""
 FEED_EVENT_ROWS_MAX = 1_000
 """Samples of one event."""
+RUNGS_PAGE = 200
+"""Rungs of commands read at a time, and kept in memory for all who follow them."""
 
 # -- management: alarms
 ALARM_TEXT_CHARS_MAX = 500
@@ -454,5 +479,11 @@ PROPERTY_CHARS_MAX = 1_024
 """Of a property's name, and of its value."""
 
 # -- management: monitoring
+PLATFORM_JOBS_MAX = 1_000
+"""Jobs that are points of the project ``platform``, oldest first."""
+PLATFORM_BUCKETS_MAX = 1_000
+"""Projects whose bucket and jobs are, oldest first."""
+JOB_RUNS_READ = 1_000
+"""Runs of jobs that are looked through at once."""
 SILENCE_SAMPLES_MAX = 1_000_000
 """Of one point that are read for its states; what lies after them counts as not observed."""

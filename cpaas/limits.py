@@ -95,10 +95,15 @@ ALARM_PAGES_MAX = 20
 """Read for one answer, where few of many are the caller's to see; the next page goes on."""
 
 # -- live feeds
+EVENT_ID_CHARS_MAX = 128
 LIVE_EVERY_S_MAX = 5.0
 """Samples wait in memory that all feeds share; a longer pause would lose them there."""
 LIVE_LOOK_S = 0.5
 """How often a feed that has nothing to send looks whether it may go on."""
+LIVE_CHANGES_PAGE = 100
+"""Changes of metadata that a feed is told at a time."""
+LIVE_RECORDED_EACH_S = 60.0
+"""How often the record is told what a feed was sent; once more at the feed's end."""
 LIVE_LOOP_ROWS_MAX = 2_000
 """More rows at a time are written by a thread, so that nobody else waits for them."""
 

@@ -209,7 +209,7 @@ class Core:
         self._presence = Presence(
             self._attendance.changed,
             self._clock,
-            lambda sessions: self._attendance.owed.update(gate.denied(sessions)),
+            lambda sessions: self._attendance.owe(gate.denied(sessions)),
         )
         self._callout = Callout(
             Issuer(self._keys.seed(Role.ISSUER)),
@@ -251,6 +251,8 @@ class Core:
                 self._clock,
                 self._settings.mqtts.host,
                 self._settings.mqtts.port,
+                self._settings.device_certificate_days,
+                self._settings.device_certificate_days_min,
             ),
             accounts=self._accounts,
             grants=self._registry.grants,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from security.aaa.accesses import AccessLog
 from security.aaa.checkpoints import Signer
@@ -34,3 +34,5 @@ class Assurance:
     signer: Signer
     """Whose checkpoints they are."""
     backup: Packer
+    note: Callable[[Mapping[str, Any]], None]
+    """Takes an entry for the record that nobody waits for, and returns at once."""

@@ -16,7 +16,7 @@ class Event(NamedTuple):
     """One event of the feed."""
 
     kind: str
-    """``samples``, ``alarm`` or ``gap``: then what was asked for is no longer kept."""
+    """``samples``, ``alarm``, ``command``, ``metadata``, or ``gap``: something before is missing."""
     data: Any
     """Of ``samples`` a list of samples, else a document."""
     id: str
@@ -47,7 +47,7 @@ def follow(
                 after = event.id or after
                 if event.kind == "end" and event.data.get("reason") == "token":
                     break  # the next try is told why
-                if event.kind in ("samples", "alarm", "gap"):
+                if event.kind in ("samples", "alarm", "command", "metadata", "gap"):
                     yield event._replace(id=after or "")
         except Unreachable:
             failures += 1

@@ -95,6 +95,7 @@ class Downlink:
         """Points of commands under way; None while there are none: then a commit costs nothing."""
         self._owners: frozenset[str] = frozenset()
         """Endpoints with an open command."""
+        self._listeners: list[Callable[[], None]] = []
 
     # -- from outside
 
@@ -123,6 +124,7 @@ class Downlink:
             if len(self._flights) >= COMMANDS_OPEN_MAX:
                 raise Busy(f"{COMMANDS_OPEN_MAX:,} commands are open; try again in a moment")
             command, others = self._enter(order, point, endpoint, asked)
+        self._tell_followers()
         self._tell_ended([command, *others])
         self._bell.set()
         return command
@@ -175,6 +177,10 @@ class Downlink:
         if rows.any() and self._evidence.qsize() < COMMAND_EVIDENCE_WAITING_MAX:
             self._evidence.put(commit.frame.select(rows))
             self._bell.set()
+
+    def on_steps(self, listener: Callable[[], None]) -> None:
+        """Have a listener called after rungs were stored; it returns at once."""
+        self._listeners.append(listener)
 
     def greeted(self, endpoint: EndpointId) -> None:
         """Take note of a device's ``@online``; returns at once."""
@@ -302,6 +308,8 @@ class Downlink:
             wakes = min((flight.wakes for flight in self._flights.values()), default=None)
         for flight in leaving:
             self._send(flight)
+        if applied:
+            self._tell_followers()
         self._tell_ended(applied)
         if applied:
             return 0.0
@@ -481,6 +489,10 @@ class Downlink:
         self._owners = frozenset(
             f.command.address.partition("/")[0] for f in self._flights.values()
         )
+
+    def _tell_followers(self) -> None:
+        for listener in self._listeners:
+            listener()
 
     def _tell_ended(self, commands: Sequence[Command]) -> None:
         for command in commands:

@@ -40,6 +40,19 @@ class Climb:
 
 
 @dataclass(frozen=True, slots=True)
+class Reached:
+    """A rung that a command reached, as those who follow commands are told."""
+
+    number: int
+    """In the order of all rungs of all commands; rises, without a gap."""
+    command: str
+    point: int
+    address: PointAddress
+    value: Value
+    step: Step
+
+
+@dataclass(frozen=True, slots=True)
 class Latest:
     """What is known of the newest commands of a point; None when there is nothing."""
 
@@ -100,6 +113,18 @@ class CommandStore(Protocol):
 
     def latest(self, point: int) -> Latest:
         """Return when commands of a point were stamped and sent last."""
+        ...
+
+    def last_rung(self) -> int:
+        """Return the number of the newest rung, 0 when there is none."""
+        ...
+
+    def rungs(self, after: int, limit: int) -> Sequence[Reached]:
+        """Return the next rungs of all commands after a number, in their order."""
+        ...
+
+    def rungs_kept(self, after: int) -> bool:
+        """Tell whether every rung after a number is still kept: old commands are removed."""
         ...
 
 

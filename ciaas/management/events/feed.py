@@ -101,15 +101,23 @@ class LiveFeeds:
 
 
 class Place(NamedTuple):
-    """What an event id says: how far its reader has come."""
+    """What an event id says: how far its reader has come. None for what its feed does not have."""
 
     commit: int
     step: int | None = None
-    """Of alarms; None when the feed has none."""
+    """Of alarms."""
+    rung: int | None = None
+    """Of commands."""
+    change: str | None = None
+    """Position among the changes of metadata."""
 
     def __str__(self) -> str:
-        """Return the id: ``shard:commit``, and the number of the step where there is one."""
-        return f"{SHARD}:{self.commit}" + ("" if self.step is None else f":{self.step}")
+        """Return the id: ``shard:commit[:step][:c<rung>][:m<change>]``."""
+        parts = [str(SHARD), str(self.commit)]
+        parts += [] if self.step is None else [str(self.step)]
+        parts += [] if self.rung is None else [f"c{self.rung}"]
+        parts += [] if self.change is None else [f"m{self.change}"]
+        return ":".join(parts)
 
     @staticmethod
     def parse(text: str) -> Place:
@@ -123,7 +131,18 @@ class Place(NamedTuple):
             raise ValueError(
                 f"{text!r:.40} is no event id; send the last one you got, such as {SHARD}:1234"
             )
-        return Place(int(match[1]), None if match[2] is None else int(match[2]))
+        commit, step, rung, change = match.groups()
+        return Place(
+            int(commit),
+            None if step is None else int(step),
+            None if rung is None else int(rung),
+            change,
+        )
 
 
-_ID = re.compile(rf"{SHARD}:([0-9]{{1,18}})(?::([0-9]{{1,18}}))?")
+_NUMBER = r"\d{1,18}"
+_ID = re.compile(
+    rf"{SHARD}:({_NUMBER})(?::({_NUMBER}))?(?::c({_NUMBER}))?"
+    r"(?::m(\d{1,15}(?:\.[0-3]\.\d{1,15})?))?",
+    re.ASCII,
+)

@@ -13,16 +13,17 @@ from numpy.typing import NDArray
 from ciaas.kernel.sample import Frame, Uint32s
 from ciaas.limits import SELECTION_RENEW_S
 from ciaas.management.directory.filter import Filter
+from security.aaa.subjects import Who
 
 
 class Directory(Protocol):
     """Finds points; asked again whenever something changed."""
 
-    def readable(self, wanted: Filter, user: int) -> Uint32s:
+    def readable(self, wanted: Filter, user: Who) -> Uint32s:
         """Return the points, ascending, that a filter may hold for and that a user may read."""
         ...
 
-    def holds(self, wanted: Filter, frame: Frame, user: int) -> NDArray[np.bool_]:
+    def holds(self, wanted: Filter, frame: Frame, user: Who) -> NDArray[np.bool_]:
         """Return for which rows, all of points that were found, a filter holds."""
         ...
 
@@ -38,7 +39,7 @@ class Selection:
         self,
         directory: Directory,
         wanted: Filter,
-        user: int,
+        user: Who,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._directory, self._wanted, self._user = directory, wanted, user
@@ -56,6 +57,11 @@ class Selection:
             self._version != self._directory.version()
             and self._monotonic() - self._renewed >= SELECTION_RENEW_S
         )
+
+    @property
+    def current(self) -> bool:
+        """True while nothing has changed since the points were found."""
+        return self._version == self._directory.version()
 
     def renew(self) -> None:
         """Find the points again; takes a while where there are many."""

@@ -24,6 +24,7 @@ REVISIONS = (
     "0012",
     "0013",
     "0014",
+    "0015",
 )
 """Every revision of these tables, oldest first; the last one is what this version works with."""
 
@@ -127,7 +128,7 @@ class AccountColumns(TypedColumns):
     password_hash: Column[str | None]
     admin: Column[bool]
     disabled: Column[bool]
-    version: Column[int]
+    version: Column[int] = Column(index=True)
 
 
 class TokenColumns(TypedColumns):
@@ -140,7 +141,7 @@ class TokenColumns(TypedColumns):
     scopes: Column[str]
     expires_at: Column[int | None] = Column(BigInteger)
     revoked: Column[bool]
-    version: Column[int]
+    version: Column[int] = Column(index=True)
 
 
 class GrantColumns(TypedColumns):
@@ -161,9 +162,12 @@ class CertificateColumns(TypedColumns):
     serial: Column[str] = Column(unique=True)
     endpoint: Column[str] = Column(ForeignKey("endpoint.uuid"), index=True)
     fingerprint: Column[str]
-    not_after: Column[int] = Column(BigInteger)
+    not_after: Column[int] = Column(BigInteger, index=True)
     revoked: Column[bool]
     version: Column[int]
+    issued_at: Column[int | None] = Column(BigInteger)
+    """None for those older than this column."""
+    revoked_at: Column[int | None] = Column(BigInteger)
 
 
 class ProvisionColumns(TypedColumns):

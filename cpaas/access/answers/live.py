@@ -1,4 +1,4 @@
-"""A live feed as its reader sees it: samples and alarms in their order, and why it ends."""
+"""A live feed as its reader sees it: what happens in its order, and why the feed ends."""
 
 from __future__ import annotations
 
@@ -9,41 +9,18 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 import msgspec
 
 from ciaas.limits import FEED_EVENT_ROWS_MAX
-from ciaas.management.alarms.document import step_document
-from ciaas.management.alarms.steps import Steps
 from ciaas.management.events.feed import LiveFeeds, Place, Start
 from ciaas.management.events.follower import Follower
 from ciaas.management.events.hub import Recent
 from ciaas.management.events.selection import Selection
 from ciaas.ports import HistoryError, RegistryError
 from cpaas.access.answers.event_stream import array, event, position
+from cpaas.access.answers.tails import Tail
+from cpaas.access.answers.tally import Tally
 from cpaas.limits import LIVE_LOOK_S, LIVE_LOOP_ROWS_MAX
 from security.aaa.errors import NotAuthenticated
 
 _RETRY = b"retry: 2000\n\n"
-
-
-class AlarmTail:
-    """The alarms of a live feed: the steps of those whose point is in its selection."""
-
-    def __init__(
-        self, steps: Steps, selection: Selection, after: int | None, address: Callable[[int], str]
-    ) -> None:
-        self._steps, self._selection, self._address = steps, selection, address
-        newest = steps.newest
-        self.after = newest if after is None else min(after, newest)
-        """Number of the last step that was taken."""
-
-    async def take(self) -> Sequence[tuple[int, bytes]]:
-        """Return the next steps for this reader, each with its number."""
-        steps = await self._steps.after(self.after)
-        found = []
-        for step in steps:
-            self.after = step.number
-            if self._selection.has(step.alarm.point):
-                document = step_document(step, self._address(step.alarm.point))
-                found.append((step.number, msgspec.json.encode(document)))
-        return found
 
 
 class LiveStream:
@@ -55,8 +32,9 @@ class LiveStream:
         start: Where it begins.
         every_s: Least time between two events with samples; 0 sends each commit at once.
         prove: Raises NotAuthenticated as soon as the reader's token counts no more.
-        samples: False for a feed of alarms alone.
-        alarms: None for a feed without alarms.
+        tally: Told what is sent.
+        samples: False for a feed without samples.
+        tails: What is sent beside them; begun already.
     """
 
     def __init__(
@@ -67,48 +45,70 @@ class LiveStream:
         *,
         every_s: float,
         prove: Callable[[], object],
+        tally: Tally,
         samples: bool = True,
-        alarms: AlarmTail | None = None,
+        tails: Sequence[Tail] = (),
     ) -> None:
         self._feeds, self._selection, self._start = feeds, selection, start
-        self._every_s, self._prove = every_s, prove
-        self._samples, self._alarms = samples, alarms
+        self._every_s, self._prove, self._tally = every_s, prove, tally
+        self._samples, self._tails = samples, tails
         self._follower = Follower(feeds.hub, start.after)
         self._wrote = time.monotonic()
 
     async def blocks(self) -> AsyncGenerator[bytes, None]:
         """Yield what is sent, until something ends the feed."""
-        yield _RETRY + self._greeting()
-        while (ending := self._ending()) is None:
-            commits = await self._take()
-            await self._selection.keep_current()
-            block = await self._written(commits) + await self._told()
-            if block:
-                self._wrote = time.monotonic()
-                yield block
-                await self._rest()
-            elif time.monotonic() - self._wrote >= self._feeds.alive_s:
-                self._wrote = time.monotonic()
-                yield position(self._here())
-        reason, detail = ending
-        self._feeds.dropped[reason] += 1
-        yield event("end", msgspec.json.encode({"reason": reason, "detail": detail}))
+        try:
+            yield _RETRY + self._greeting()
+            while (ending := self._ending()) is None:
+                commits = await self._take()
+                await self._selection.keep_current()
+                block = await self._written(commits) + await self._told()
+                if block:
+                    self._wrote = time.monotonic()
+                    yield block
+                    await self._rest()
+                elif time.monotonic() - self._wrote >= self._feeds.alive_s:
+                    self._wrote = time.monotonic()
+                    yield position(str(self._here()))
+                self._tally.look()
+            reason, detail = ending
+            self._feeds.dropped[reason] += 1
+            yield event("end", msgspec.json.encode({"reason": reason, "detail": detail}))
+        finally:  # also when the reader has gone
+            self._tally.look(last=True)
 
-    def _here(self) -> str:
-        step = None if self._alarms is None else self._alarms.after
-        return str(Place(self._follower.after, step))
+    def _here(self) -> Place:
+        place = Place(self._follower.after)
+        for tail in self._tails:
+            place = tail.placed(place)
+        return place
 
     def _greeting(self) -> bytes:
-        """Return the first block: the position, and that commits are missing where they are."""
-        if not self._start.gap:
-            return position(self._here())
-        missing = {
-            "reason": "not-kept",
-            "detail": "what was asked for is no longer kept for the live feed; ask /history for "
-            "what lies before",
-            "from": self._here(),
-        }
-        return event("gap", msgspec.json.encode(missing), self._here())
+        """Return the first block: the position, and what is missing before it."""
+        here = str(self._here())
+        gaps: list[dict[str, object]] = []
+        if self._start.gap:
+            gaps.append(
+                {
+                    "reason": "not-kept",
+                    "detail": "what was asked for is no longer kept for the live feed; ask "
+                    "/history for what lies before",
+                    "from": here,
+                }
+            )
+        if kinds := [tail.kind for tail in self._tails if tail.missed]:
+            gaps.append(
+                {
+                    "reason": "not-counted",
+                    "detail": "the id that was given does not say how far you are with these, or "
+                    "what lies behind it is no longer kept; look them up once, then follow",
+                    "kinds": kinds,
+                    "from": here,
+                }
+            )
+        if not gaps:
+            return position(here)
+        return b"".join(event("gap", msgspec.json.encode(gap), here) for gap in gaps)
 
     def _ending(self) -> tuple[str, str] | None:
         """Return why the feed ends now, None while it goes on."""
@@ -133,15 +133,18 @@ class LiveStream:
             return ()
 
     async def _told(self) -> bytes:
-        """Return the events of alarms, empty when there are none for this reader."""
-        if self._alarms is None:
-            return b""
-        try:
-            steps = await self._alarms.take()
-        except RegistryError:  # as above
-            return b""
-        at = self._follower.after
-        return b"".join(event("alarm", data, str(Place(at, number))) for number, data in steps)
+        """Return the events beside samples, empty when there are none for this reader."""
+        events = []
+        for tail in self._tails:  # one after the other: an id tells what was sent before it
+            try:
+                found = await tail.take()
+            except RegistryError:  # it is read again: the position has not moved
+                continue
+            here = self._here()
+            for told in found:
+                events.append(event(tail.kind, told.data, str(tail.placed(here, told.mark))))
+                self._tally.event(told.point)
+        return b"".join(events)
 
     async def _written(self, commits: Sequence[Recent]) -> bytes:
         if not self._samples:
@@ -159,6 +162,7 @@ class LiveStream:
         lines: list[bytes] = []
         for commit in commits:
             rows = self._selection.rows(commit.frame)
+            self._tally.samples(commit.frame.point[rows])
             if len(rows) == len(commit.frame):
                 lines += commit.lines
             else:
@@ -170,7 +174,7 @@ class LiveStream:
             event(
                 "samples",
                 array(lines[first : first + FEED_EVENT_ROWS_MAX]),
-                self._here() if first == last else None,
+                str(self._here()) if first == last else None,
             )
             for first in range(0, len(lines), FEED_EVENT_ROWS_MAX)
         )

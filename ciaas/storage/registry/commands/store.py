@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from ciaas.kernel.address import PointAddress
 from ciaas.kernel.downlink.command import FOLLOWS, Command, Rung, Step
-from ciaas.kernel.downlink.ports import Climb, Latest, NewCommand
+from ciaas.kernel.downlink.ports import Climb, Latest, NewCommand, Reached
 from ciaas.limits import (
     COMMAND_STEPS_MAX,
     COMMAND_WHY_CHARS_MAX,
@@ -159,6 +159,51 @@ class Commands:
             ).scalar_one_or_none()
         return Latest(stamp, sent_at)
 
+    def last_rung(self) -> int:
+        """Return the number of the newest rung, 0 when there is none."""
+        with self._database.read() as connection:
+            return _last_rung(connection)
+
+    def rungs(self, after: int, limit: int) -> Sequence[Reached]:
+        """Return the next rungs of all commands after a number, in their order."""
+        chosen = (
+            sa.select(
+                steps_table.c.number,
+                table.c.uuid,
+                table.c.point,
+                table.c.address,
+                table.c.value,
+                steps_table.c.rung,
+                steps_table.c.at,
+                steps_table.c.who,
+                steps_table.c.why,
+            )
+            .join_from(steps_table, table, steps_table.c.command == table.c.id)
+            .where(steps_table.c.number > after)
+            .order_by(steps_table.c.number)
+            .limit(limit)
+        )
+        with self._database.read() as connection:
+            rows = connection.execute(chosen).all()
+        return [
+            Reached(
+                number,
+                uuid,
+                point,
+                PointAddress(address),
+                msgspec.json.decode(value),
+                Step(Rung(rung), at, who, why),
+            )
+            for number, uuid, point, address, value, rung, at, who, why in rows
+        ]
+
+    def rungs_kept(self, after: int) -> bool:
+        """Tell whether every rung after a number is still kept."""
+        counted = sa.select(sa.func.count()).where(steps_table.c.number > after)
+        with self._database.read() as connection:
+            kept = connection.execute(counted).scalar_one()
+            return kept == max(0, _last_rung(connection) - after)
+
     def _make_room(self, connection: sa.Connection) -> None:
         """Remove the oldest that have ended, now and then, when more are kept than may be."""
         newest = connection.execute(sa.select(sa.func.max(table.c.id))).scalar_one() or 0
@@ -208,7 +253,14 @@ def _climb(connection: sa.Connection, climbs: Sequence[Climb]) -> None:
         _write_steps(connection, number, place, [step])
 
 
+def _last_rung(connection: sa.Connection) -> int:
+    newest = sa.select(sa.func.coalesce(sa.func.max(steps_table.c.number), 0))
+    return int(connection.execute(newest).scalar_one())
+
+
 def _write_steps(connection: sa.Connection, number: int, place: int, steps: Sequence[Step]) -> None:
+    # Changes of the registry follow one another, so that nobody else takes these numbers.
+    last = _last_rung(connection)
     connection.execute(
         steps_table.insert(),
         [
@@ -219,6 +271,7 @@ def _write_steps(connection: sa.Connection, number: int, place: int, steps: Sequ
                 "at": step.at,
                 "who": step.who,
                 "why": step.why[:COMMAND_WHY_CHARS_MAX],
+                "number": last + 1 + index,
             }
             for index, step in enumerate(steps)
         ],

@@ -37,9 +37,12 @@ class StepColumns(TypedColumns):
     at: Column[int] = Column(BigInteger)
     who: Column[str]
     why: Column[str]
+    number: Column[int] = Column(BigInteger, server_default="0")
+    """In the order in which all rungs of all commands were reached."""
 
 
 command = Table("command", metadata, CommandColumns, sqlite_autoincrement=True)
 step = Table("command_step", metadata, StepColumns)
 
 Index(None, command.c.account, command.c.key, unique=True)
+Index(None, step.c.number, unique=True)
