@@ -200,6 +200,16 @@ MEMBERS_PER_GROUP_MAX = 10_000
 GROUPS_PER_USER_MAX = 16
 """Each question of rights looks through the grants of all groups of the user."""
 GRANTS_PER_GROUP_MAX = 10_000
+PERMITS_PER_SUBJECT_MAX = 10_000
+SET_PERMITS_PER_SUBJECT_MAX = 50
+"""On classes, selections and endpoint groups; each question of rights looks through them."""
+SET_NAME_CHARS_MAX = 100
+SELECTIONS_PER_PROJECT_MAX = 1_000
+SELECTION_FILTER_BYTES_MAX = 16_384
+SELECTION_REVISIONS_MAX = 100
+"""Kept; the oldest go."""
+ENDPOINT_GROUPS_PER_PROJECT_MAX = 1_000
+ENDPOINTS_PER_GROUP_MAX = 100_000
 CERTIFICATES_PER_ENDPOINT_MAX = 1_000
 PROVISION_BYTES_MAX = 65_536
 """Of the properties that one provision token carries, as JSON."""
@@ -229,6 +239,15 @@ CODES_MAX = 10_000
 DEVICE_REQUESTS_MAX = 2_000
 DEVICE_REQUESTS_PER_APPLICATION_MAX = 200
 SIGNING_KEYS_MAX = 16
+SERVICES_MAX = 2_000
+"""Of all applications, removed ones included."""
+SERVICES_PER_APPLICATION_MAX = 20
+SERVICE_RELEASES_MAX = 100
+"""Of one service."""
+SERVICE_OPENAPI_BYTES_MAX = 1_048_576
+"""Of one release's document, as JSON."""
+SERVICE_SCOPES_BYTES_MAX = 16_384
+"""Of one release, as JSON."""
 
 # -- storage: history
 HISTORY_MEMORY_MB = 512

@@ -1,4 +1,4 @@
-"""MQTT 3.1.1 and 5: what devices publish on a broker of their own.
+"""MQTT 3.1.1 and 5: what devices publish on a broker of their own, and what sets them.
 
 Source: OASIS MQTT 3.1.1 and 5.0; Zigbee2MQTT, MQTT topics and messages.
 """
@@ -11,6 +11,7 @@ from pathlib import PurePosixPath
 from typing import ClassVar, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
+import msgspec
 from pydantic import Field, field_validator, model_validator
 
 from ciaas.sensorisation.contract import (
@@ -29,6 +30,7 @@ from ciaas.sensorisation.selection.moment import zone
 
 TOPIC_BYTES_MAX = 65_535
 CLIENT_ID_CHARS_MAX = 128
+TEMPLATE_CHARS_MAX = 1_000
 
 
 def check_topic(topic: str) -> str:
@@ -107,6 +109,45 @@ class MqttConfig(Checked):
         return "/".join(part for part in (self.topic, topic) if part)
 
 
+class MqttSet(Checked):
+    """How a point is set.
+
+    Without a template the payload is the value, or a JSON document with nothing but the value at
+    the point's path, ``{"brightness": 40}``, as Zigbee2MQTT takes it.
+    """
+
+    topic: str
+    """Below the device's, such as ``set``."""
+    template: str | None = Field(default=None, max_length=TEMPLATE_CHARS_MAX)
+    """Payload with ``{value}`` in it. Into JSON the value goes as JSON, a text with its quotes."""
+    get: str | None = None
+    """Topic below the device's by which it is asked to say what it has now."""
+
+    @field_validator("topic", "get")
+    @classmethod
+    def _written_out(cls, topic: str | None) -> str | None:
+        return topic if topic is None else check_topic(topic)
+
+    @field_validator("template")
+    @classmethod
+    def _has_a_place(cls, template: str | None) -> str | None:
+        if template is not None and template.count("{value}") != 1:
+            raise ValueError("'template' has {value} once: there the value goes")
+        if template is not None and '"{value}"' in template:
+            raise ValueError("write {value} without quotes: a text brings its own")
+        return template
+
+    @property
+    def json_template(self) -> bool:
+        """True when the template is a JSON document around the value."""
+        document = (self.template or "").replace("{value}", '""').strip()
+        try:
+            msgspec.json.decode(document)
+        except msgspec.DecodeError:
+            return False
+        return document[0] in "{["
+
+
 class MqttAddress(Checked):
     """Where a point lies: in the payload of a topic, the whole of it or at a path of its JSON."""
 
@@ -116,6 +157,8 @@ class MqttAddress(Checked):
     """Such as ``battery`` or ``update.state``; None takes the payload as text."""
     time: str | None = None
     """Path of the time at which it was measured; None takes the time of arrival."""
+    set: MqttSet | None = None
+    """For a point that is also set; None when it is only read."""
 
     @field_validator("topic")
     @classmethod
@@ -133,7 +176,21 @@ class MqttAddress(Checked):
     def _agree(self) -> MqttAddress:
         if self.time is not None and self.path is None:
             raise ValueError("'time' is a path in JSON: give the value's 'path' as well")
+        if self.set is not None and self.set.template is None and self.path is not None:
+            keys_of(self.path)
         return self
+
+
+def keys_of(path: str) -> tuple[str, ...]:
+    """Return the keys of a path at which a document can be made.
+
+    Raises:
+        ValueError: it picks from a list.
+    """
+    keys = tuple(step for step in JsonPath.parse(path).steps if isinstance(step, str))
+    if len(keys) != len(JsonPath.parse(path).steps) or not keys:
+        raise ValueError(f"{path!r} picks from a list: say by a 'template' what is published")
+    return keys
 
 
 class Subscription(NamedTuple):
@@ -177,6 +234,11 @@ class Mqtt(Subscribe[MqttConfig, MqttAddress]):
                 f"MQTT needs paho-mqtt ({error}): install borough[mqtt] and restart"
             ) from error
         return await connect(config, self.means.secrets)
+
+    def check_write(self, config: MqttConfig, target: Target) -> None:
+        """Raises ValueError when the address does not say where it is set."""
+        if target.address.set is None:
+            raise ValueError("say in 'address' how it is set, such as set: {topic: set}")
 
     async def probe(self, config: MqttConfig) -> ProbeReport:
         """Try the name, the port, the session and one round trip."""

@@ -19,6 +19,8 @@ from ciaas.sensorisation.errors import Malformed
 from ciaas.sensorisation.selection.naming import valid_name
 
 _LISTING = "/bridge/devices"
+_NO_DEVICE = ("/availability", "/set", "/get")
+"""Ends of topics on which others speak to or of a device, such as this adapter itself."""
 _KINDS = {"binary": "boolean", "numeric": "number", "enum": "text", "text": "text"}
 _PUBLISHED = 1
 """Bit of ``access`` for what a device publishes by itself."""
@@ -44,7 +46,7 @@ class Discovery:
         if topic.endswith(_LISTING):
             for sighting in _listed(topic.removesuffix(_LISTING), payload):
                 self._see(sighting)
-        elif "/bridge/" not in topic and not topic.endswith("/availability"):
+        elif "/bridge/" not in topic and not topic.endswith(_NO_DEVICE):
             self._see(_sampled(topic, payload))
 
     def sightings(self) -> Sequence[Sighting]:

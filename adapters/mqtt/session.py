@@ -10,9 +10,19 @@ from dataclasses import dataclass
 from adapters.mqtt.adapter import MqttConfig, Subscription
 from adapters.mqtt.discovery import Discovery
 from adapters.mqtt.payload import Payload
+from adapters.mqtt.setting import question, setting
 from adapters.mqtt.wire import Message, Wire
 from ciaas.limits import MESSAGES_HELD_MAX, TOPICS_PER_SUBSCRIBE_MAX
-from ciaas.sensorisation.contract import Batch, RawReading, Sighting, Sink, Target
+from ciaas.sensorisation.contract import (
+    Batch,
+    RawReading,
+    RawValue,
+    Sighting,
+    Sink,
+    Target,
+    WriteContext,
+    WriteResult,
+)
 from ciaas.sensorisation.errors import AuthFailed, BadAddress, Unreachable
 from ciaas.sensorisation.secrets import SecretMissing, Secrets
 
@@ -110,6 +120,21 @@ class MqttChannel:
             for topic, taken in zip(few, await self.wire.subscribe(few), strict=True):
                 if not taken:
                     self._refused(topic)
+
+    async def write(self, batch: Batch, value: RawValue, context: WriteContext) -> WriteResult:
+        """Publish what sets the point; the broker's yes is none of the device."""
+        subscription: Subscription = batch.request
+        [target] = batch.targets
+        told = setting(subscription.config, target.address, value)
+        await self.wire.publish(told.topic, told.payload)
+        return WriteResult(False, f"the broker has it, {told.topic!r}")
+
+    async def ask(self, batch: Batch) -> None:
+        """Have the device say what it has, where the address tells how."""
+        subscription: Subscription = batch.request
+        for target in batch.targets:
+            if (told := question(subscription.config, target.address)) is not None:
+                await self.wire.publish(told.topic, told.payload)
 
     async def heartbeat(self) -> None:
         """Make a round trip to the broker.

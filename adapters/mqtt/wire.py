@@ -16,7 +16,13 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from adapters.mqtt.adapter import MqttConfig
-from ciaas.sensorisation.errors import AdapterError, AuthFailed, Unreachable
+from ciaas.sensorisation.errors import (
+    AdapterError,
+    AuthFailed,
+    Rejected,
+    Unreachable,
+    Unsent,
+)
 
 _KEEPALIVE_S = 30
 _MISC_S = 1.0
@@ -78,6 +84,7 @@ class Wire:
         client.on_message = self._on_message
         client.on_subscribe = self._on_subscribe
         client.on_unsubscribe = self._on_unsubscribe
+        client.on_publish = self._on_publish
         client.on_socket_open = self._on_socket_open
         client.on_socket_close = self._on_socket_close
         client.on_socket_register_write = self._on_register_write
@@ -126,6 +133,28 @@ class Wire:
         """
         result, mid = self._client.unsubscribe(list(topics))
         await self._answer(result, mid)
+
+    async def publish(self, topic: str, payload: bytes) -> None:
+        """Publish at QoS 1, once; returns when the broker has it.
+
+        Nothing is sent again by itself: another connection is another client.
+
+        Raises:
+            Unsent: nothing has left.
+            Rejected: the broker refuses it.
+            Unreachable: it may have it or not.
+        """
+        if self.lost:
+            raise Unsent(self.lost)
+        try:
+            told = self._client.publish(topic, payload, qos=1)
+        except ValueError as error:
+            raise Rejected(f"{topic!r} cannot be published: {error}", code="topic") from None
+        if told.rc is not MQTTErrorCode.MQTT_ERR_SUCCESS:
+            raise Unsent(f"the connection is gone: {told.rc.name}")
+        for code in await self._answer(told.rc, told.mid):
+            if code.is_failure:
+                raise Rejected(f"the broker refuses {topic!r}: {code}", code=str(code.value))
 
     def acknowledge(self, message: Message) -> None:
         """Let the broker forget a message; too late, it sends it again."""
@@ -256,6 +285,11 @@ class Wire:
         self, client: paho.Client, data: Any, mid: int, codes: list[ReasonCode], properties: Any
     ) -> None:
         self._answered(mid, codes)
+
+    def _on_publish(
+        self, client: paho.Client, data: Any, mid: int, code: ReasonCode, properties: Any
+    ) -> None:
+        self._answered(mid, [code])
 
     def _answered(self, mid: int, codes: list[ReasonCode]) -> None:
         waiting = self._answers.pop(mid, None)

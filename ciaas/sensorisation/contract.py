@@ -144,6 +144,19 @@ class Writing(Protocol):
         ...
 
 
+@runtime_checkable
+class Asking(Protocol):
+    """A channel by which a device can be made to say what it has."""
+
+    async def ask(self, batch: Batch) -> None:
+        """Ask; the answer comes by itself. Does nothing where this device cannot be asked.
+
+        Raises:
+            AdapterError: it was not asked.
+        """
+        ...
+
+
 class Sink(Protocol):
     """Where a session of the kind Subscribe puts what comes for one device. Never waits."""
 

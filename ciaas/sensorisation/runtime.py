@@ -30,6 +30,7 @@ from ciaas.sensorisation.sighting import Candidate
 from ciaas.sensorisation.subscribing.channel import SupervisedChannel
 from ciaas.sensorisation.subscribing.device import SubscribedDevice
 from ciaas.sensorisation.writing.order import WriteOrder, WriteOutcome
+from ciaas.sensorisation.writing.reading_back import Listening, Polling, ReadingBack
 from ciaas.sensorisation.writing.writing import write
 
 _OUTLET_PACE = Pace(0.5, 10.0)
@@ -183,8 +184,13 @@ class Runtime:
             return WriteOutcome(Rung.QUEUED, "the connection of the device is switched off")
         if point.profile.direction != "rw":
             return WriteOutcome(Rung.REJECTED, "its profile says that it is only read")
-        way = self._links[running.link]
-        return await write(order, running.planned, point, running.adapter, way, self._clock)
+        way, device = self._links[running.link], running.device
+        if isinstance(way, Link):
+            back: ReadingBack = Polling(way)
+        else:
+            assert isinstance(device, SubscribedDevice)
+            back = Listening(way, device)
+        return await write(order, running.planned, point, running.adapter, way, back, self._clock)
 
     def _place(self, address: str) -> tuple[_Running, PlannedPoint] | None:
         for running in self._every():

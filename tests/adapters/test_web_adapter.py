@@ -21,7 +21,7 @@ from ciaas.limits import WEB_BODY_BYTES_MAX, WEB_PARSE_INLINE_BYTES
 from ciaas.sensorisation.contract import NOTHING, WRITTEN, Means, RawReading, Session, Target
 from ciaas.sensorisation.errors import AuthFailed, Malformed, RateLimited, Unreachable
 from ciaas.sensorisation.polling.health import State
-from tests.adapters.field_bench import eventually, field_bench
+from tests.adapters.field_bench import FieldBench, eventually, field_bench
 from tests.adapters.web_server import Page, WebServer, web_server
 
 MEANS = Means(reach=Reach.of(["127.0.0.1/32"]))
@@ -395,21 +395,27 @@ def test_one_fetch_serves_all_devices_and_what_did_not_change_is_stored_once(
     asyncio.run(run())
 
 
+def reasons(field: FieldBench, point: int) -> list[int]:
+    rows = field.outlet.rows()
+    found: list[int] = rows.reason[rows.point == point].tolist()
+    return found
+
+
 def test_a_selector_that_vanishes_makes_its_point_bad_and_comes_back(tmp_path: Path) -> None:
     async def run() -> None:
         async with web_server() as server, field_bench(tmp_path, means=MEANS) as field:
             server.pages["/"] = Page(XML)
             await field.apply(document(server))
             await field.in_state(State.ONLINE)
+            await field.in_state(State.ONLINE, 1)
             server.pages["/"] = Page(XML.replace(b"d:free>319", b"d:gone>319"))
             server.pages["/"] = Page(XML.replace(b'id="A"', b'id="Z"'))
             await field.in_state(State.DEGRADED)
             assert field.health(1).state is State.ONLINE
             server.pages["/"] = Page(XML)
             await field.in_state(State.ONLINE)
-            rows = field.outlet.rows()
-            assert Reason.READ_ERROR in rows.reason[rows.point == 1].tolist()
-            assert Reason.READ_ERROR not in rows.reason[rows.point == 2].tolist()
+            await eventually(lambda: Reason.READ_ERROR in reasons(field, 1))
+            assert Reason.READ_ERROR not in reasons(field, 2)
 
     asyncio.run(run())
 

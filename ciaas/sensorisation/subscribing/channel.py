@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeVar
 
 from ciaas.limits import ADAPTER_CALL_S_MAX, HEARTBEAT_S, QUARANTINE_S
 from ciaas.sensorisation.contract import (
+    Asking,
     Batch,
     Channel,
     Checked,
@@ -116,15 +117,38 @@ class SupervisedChannel:
         """Write to the one target of a batch; a failure of it ends nothing else.
 
         Raises:
-            Unsent: there is no connection.
+            Unsent: there is no connection, or the turn did not come in time.
             AdapterError: as `Writing.write`.
         """
+        limit_s = min(self._call_s_max, context.deadline_s)
+        try:
+            async with asyncio.timeout(context.deadline_s):
+                await self._calling.acquire()
+        except TimeoutError:
+            raise Unsent("the connection was busy until its time was over") from None
+        try:
+            channel = self._channel
+            if channel is None:
+                raise Unsent("there is no connection now")
+            if not isinstance(channel, Writing):
+                raise Rejected("this adapter reads only", code="read-only")
+            async with asyncio.timeout(limit_s):
+                return await channel.write(batch, value, context)
+        except TimeoutError:
+            raise Unreachable(f"no answer to a write within {limit_s:g} s") from None
+        finally:
+            self._calling.release()
+
+    async def ask(self, batch: Batch) -> None:
+        """Have the device of a batch say what it has, where the adapter offers that.
+
+        Raises:
+            AdapterError: it was not asked.
+        """
         channel = self._channel
-        if channel is None:
-            raise Unsent("there is no connection now")
-        if not isinstance(channel, Writing):
-            raise Rejected("this adapter reads only", code="read-only")
-        return await self._within(channel.write(batch, value, context), "no answer to a write")
+        if channel is None or not isinstance(channel, Asking):
+            return
+        await self._within(channel.ask(batch), "cannot be asked")
 
     def sightings(self) -> Sequence[Sighting]:
         """Return what the open connection saw, nothing while there is none."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter, deque
-from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple, TypeAlias
 
 from ciaas.kernel.address import PointAddress
 from ciaas.kernel.sample import Kind, Reason, Verdict
@@ -24,6 +25,9 @@ from ciaas.sensorisation.polling.points import PolledPoints, Stored
 from ciaas.sensorisation.subscribing.channel import SupervisedChannel
 
 _log = logging.getLogger(__name__)
+
+
+Told: TypeAlias = Callable[[RawReading], None]
 
 
 class _Told(NamedTuple):
@@ -58,6 +62,7 @@ class SubscribedDevice:
         self._size = 0
         self._arrived = asyncio.Event()
         self._refused: set[Target] = set()
+        self._curious: list[Told] = []
         self._errors: Counter[str] = Counter()
         self._heard = self._dropped = 0
         self._state, self._last_error = State.DISABLED, ""
@@ -85,6 +90,18 @@ class SubscribedDevice:
         self._holding = True
         self._take_all()
 
+    @contextmanager
+    def listening(self, told: Told) -> Iterator[None]:
+        """Have every reading that comes meanwhile told as well.
+
+        Those that a broker retained are left out: nobody knows since when they hold.
+        """
+        self._curious.append(told)
+        try:
+            yield
+        finally:
+            self._curious.remove(told)
+
     # -- what the channel says
 
     def readings(
@@ -93,6 +110,10 @@ class SubscribedDevice:
         """Queue readings; beyond READINGS_WAITING_MAX the oldest are dropped, and that is a gap."""
         if self._holding:
             return
+        for told in self._curious:
+            for reading in readings:
+                if not reading.retained:
+                    told(reading)
         self._waiting.append(_Told(readings, stored))
         self._size += len(readings)
         while self._size > READINGS_WAITING_MAX and len(self._waiting) > 1:
