@@ -16,6 +16,11 @@ from pydantic_settings import (
 )
 
 from ciaas.computing.outgoing import Reach
+from security.limits import (
+    DEVICE_CERTIFICATE_DAYS,
+    DEVICE_CERTIFICATE_DAYS_MAX,
+    DEVICE_CERTIFICATE_DAYS_MIN,
+)
 
 
 class SettingsError(Exception):
@@ -84,6 +89,12 @@ class Settings(BaseSettings):
     """Have the roles speak TLS with the broker too, on their loopback port."""
     bus_client: Literal["wire", "nats-py"] = "wire"
     """What reads the streams of samples: our own reader, or nats-py at a fraction of its rate."""
+    device_certificate_days: float = Field(
+        default=DEVICE_CERTIFICATE_DAYS, gt=0, le=DEVICE_CERTIFICATE_DAYS_MAX
+    )
+    """Life of a device's certificate."""
+    device_certificate_days_min: float = Field(default=DEVICE_CERTIFICATE_DAYS_MIN, gt=0)
+    """The shortest life that may be set or asked for; less than a week is for tests alone."""
     certificate_names: tuple[str, ...] = ()
     """Further names and addresses that devices use for this machine."""
     outgoing_allow: Annotated[tuple[str, ...], AfterValidator(_reachable)] = ()
@@ -91,8 +102,8 @@ class Settings(BaseSettings):
     project: str = "city"
     """Name of the project that set-up creates."""
     observe_each_s: float = Field(default=10.0, ge=0)
-    """How often host, stores and queues are measured as points of the project ``platform``; 0 for
-    never."""
+    """How often host, stores, queues, objects and jobs are measured as points of the project
+    ``platform``; 0 for never."""
     console_build: bool = True
     """Build the web console in the background when its sources have changed."""
 
@@ -100,6 +111,15 @@ class Settings(BaseSettings):
     def _both_files(self) -> Self:
         if (self.https_cert is None) != (self.https_key is None):
             raise ValueError("https_cert and https_key are given together")
+        return self
+
+    @model_validator(mode="after")
+    def _life(self) -> Self:
+        if self.device_certificate_days < self.device_certificate_days_min:
+            raise ValueError(
+                f"device_certificate_days is {self.device_certificate_days_min:g} to "
+                f"{DEVICE_CERTIFICATE_DAYS_MAX}"
+            )
         return self
 
     @property

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from security.aaa.extents import Extent
 from security.aaa.levels import Level
 from security.dependability.states import Interval, Transition
 
@@ -87,6 +88,34 @@ class GroupChanges:
 
 
 @dataclass(frozen=True, slots=True)
+class Permit:
+    """A grant with more to it than a user or a group and a prefix."""
+
+    id: int
+    subject: str
+    """``user:<number>``, ``group:<number>``, or another kind as `security.aaa.subjects` writes it."""
+    extent: Extent
+    level: Level
+    starts: int | None = None
+    """Milliseconds since 1970 UTC; None has always begun."""
+    ends: int | None = None
+    """The first millisecond in which it holds no more; None never ends."""
+    purpose: str | None = None
+    """Holds only for requests that state this purpose; None for all."""
+    giver: int | None = None
+    """The user who gave it."""
+
+
+@dataclass(frozen=True, slots=True)
+class PermitChanges:
+    """What changed of permits after one version of the registry, up to ``version``."""
+
+    version: int
+    put: Sequence[Permit]
+    removed: Sequence[Permit]
+
+
+@dataclass(frozen=True, slots=True)
 class CertificateEntry:
     """A certificate that was issued for an endpoint."""
 
@@ -98,6 +127,9 @@ class CertificateEntry:
     not_after: int
     """Milliseconds since 1970 UTC."""
     revoked: bool = False
+    issued_at: int | None = None
+    """Milliseconds since 1970 UTC; None when an earlier version issued it."""
+    revoked_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +158,10 @@ class AccountStore(Protocol):
     def user_by_id(self, user: int) -> User | None: ...
 
     def users(self) -> Sequence[User]: ...
+
+    def users_changed(self, after: int) -> Sequence[User]:
+        """Return the users that were added or changed after a version of the registry."""
+        ...
 
     def change_user(
         self, user: int, *, password_hash: str | None = None, disabled: bool | None = None
@@ -206,6 +242,28 @@ class GroupStore(Protocol):
         ...
 
 
+class PermitStore(Protocol):
+    """Permits, stamped with the registry's version."""
+
+    def put_permit(self, permit: Permit) -> Permit:
+        """Create a permit, or replace that of the same subject, extent and purpose.
+
+        Whatever grant the user or the group held on exactly that prefix ends, unless the permit is
+        bound to a purpose.
+        """
+        ...
+
+    def remove_permit(self, subject: str, extent: Extent, purpose: str | None) -> bool:
+        """Return False when there was none."""
+        ...
+
+    def permits(self) -> Sequence[Permit]: ...
+
+    def permits_changed(self, after: int) -> PermitChanges:
+        """Return what was put and removed since ``after``."""
+        ...
+
+
 class CertificateStore(Protocol):
     """Certificates issued to endpoints and pending provision tokens."""
 
@@ -215,7 +273,20 @@ class CertificateStore(Protocol):
 
     def certificate(self, serial: str) -> CertificateEntry | None: ...
 
-    def revoke_certificate(self, serial: str) -> None: ...
+    def revoke_certificate(self, serial: str) -> None:
+        """Deny it from now on; a second time changes nothing."""
+        ...
+
+    def in_force(self, now: int) -> Mapping[str, str]:
+        """Return each certificate that is neither denied nor expired: fingerprint to endpoint."""
+        ...
+
+    def expiry(self) -> Mapping[str, int]:
+        """Return when each endpoint's last certificate ends that is not denied, ended or not.
+
+        Milliseconds since 1970 UTC; an endpoint without a certificate is missing.
+        """
+        ...
 
     def put_provision(self, entry: ProvisionEntry) -> None:
         """Store, replacing every earlier token of the same endpoint."""

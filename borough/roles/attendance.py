@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import itertools
 import logging
-from collections.abc import Callable, Mapping, Set
-from concurrent.futures import Future
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +16,7 @@ from ciaas.computing.broker.errors import BrokerError
 from ciaas.kernel.address import EndpointId
 from ciaas.kernel.catalogue import Catalogue
 from ciaas.kernel.sample import Reason
+from ciaas.limits import EXPEL_AGAIN_S, EXPULSIONS_AT_ONCE
 from ciaas.ports import Clock, Feed, HistoryStore
 
 log = logging.getLogger(__name__)
@@ -37,6 +40,11 @@ class Attendance:
     """Ends a device's connections; None until the broker is there."""
     observed: Callable[[EndpointId, bool, int, str], None] | None = None
     """Told what `changed` is told; returns at once."""
+    owed: dict[EndpointId, int] = field(default_factory=dict)
+    """Whose connections are still to be ended, with the number of the demand."""
+    asked: set[EndpointId] = field(default_factory=set)
+    """Those of whom the broker has been asked and has not answered yet."""
+    _demands: Iterator[int] = field(default_factory=itertools.count)
     forget_birth: Callable[[EndpointId], None] | None = None
     """Has the broker drop a retained birth message; None until the broker is there."""
 
@@ -70,10 +78,39 @@ class Attendance:
         )
 
     def disconnect(self, uuid: EndpointId) -> None:
-        """End the device's connection; returns at once."""
-        if self.kick is not None:
-            self.kick(uuid).add_done_callback(_report)
+        """End the device's connection; returns at once. `insist` goes on until it has ended."""
+        self.owe([uuid])
+        self._expel(uuid)
         self._forget_birth(uuid)
+
+    def owe(self, uuids: Iterable[EndpointId]) -> None:
+        """Have these connections ended by `insist`; any thread may call."""
+        self.owed.update((uuid, next(self._demands)) for uuid in uuids)
+
+    async def insist(self) -> None:
+        """Ask again for what the broker did not answer, until cancelled."""
+        while True:
+            await asyncio.sleep(EXPEL_AGAIN_S)
+            for uuid in list(self.owed)[:EXPULSIONS_AT_ONCE]:
+                self._expel(uuid)
+
+    def _expel(self, uuid: EndpointId) -> None:
+        if self.kick is None or uuid in self.asked:
+            return
+        self.asked.add(uuid)
+        demand = self.owed.get(uuid)
+
+        def ended(done: Future[int]) -> None:
+            self.asked.discard(uuid)
+            try:
+                done.result()
+            except (BrokerError, CancelledError) as error:
+                log.warning("%s is not disconnected yet: %s", uuid, error)
+            else:
+                if self.owed.get(uuid) == demand:  # else a later one has yet to be heard
+                    self.owed.pop(uuid, None)
+
+        self.kick(uuid).add_done_callback(ended)
 
     def _forget_birth(self, uuid: EndpointId) -> None:
         if self.forget_birth is not None:
@@ -96,10 +133,3 @@ class Claims:
 
     def offline(self, uuid: EndpointId, at_ms: int) -> None:
         """Told at each ``@offline``; the broker has told of the disconnection itself."""
-
-
-def _report(done: Future[int]) -> None:
-    try:
-        done.result()
-    except BrokerError as error:
-        log.warning("a device could not be disconnected: %s", error)

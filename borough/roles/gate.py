@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ciaas.kernel.address import EndpointId
@@ -37,3 +38,18 @@ class DeviceGate:
         if certificate.not_after <= self.clock.now_ms():
             return "expired"
         return None
+
+    def denied(self, sessions: Mapping[EndpointId, str]) -> list[EndpointId]:
+        """Return those who are connected and would not be let in any more.
+
+        ``sessions`` holds the fingerprint of the certificate that each has shown. Looked for
+        whenever the broker went on without us: what was revoked just before is made good.
+        """
+        in_force = self.certificates.in_force(self.clock.now_ms()) if sessions else {}
+        return [
+            uuid
+            for uuid, fingerprint in sessions.items()
+            if (endpoint := self.catalogue.endpoint(uuid)) is None
+            or endpoint.banned
+            or in_force.get(fingerprint) != uuid
+        ]

@@ -19,6 +19,10 @@ from ciaas.limits import PROPERTIES_PER_BUNDLE_MAX, PROPERTY_CHARS_MAX
 PREFIX = "ch.hevs.cloudio.endpoint."
 """Of every key of the file."""
 
+KEY_STORES_NEED_A_KEY = (
+    "the key stores of a jar hold the private key: leave publicKey out, or ask for "
+    "application/json and make the stores on the device"
+)
 _FATAL_KEYS = frozenset({"keepAliveInterval", "connectRetryInterval"})
 """In the file, either makes the stock Python client fail to connect or never reconnect."""
 _OWN_KEYS = frozenset({"uuid"})
@@ -41,12 +45,17 @@ class Bundle:
     properties: Mapping[str, str]
     """Without the prefix of their keys."""
     authority_pem: str
+    """The roots that it trusts."""
+    chain_pem: str
+    """Certificates between its own and the root; empty when there are none."""
     certificate_pem: str
     serial: str
     key_pem: str | None
     """None when the device made its own key."""
     notes: tuple[str, ...]
     """What a person should know before using it."""
+    port: int = 8883
+    """Of the broker; Java devices are told, the others know it."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return cloud.iO's JSON form, with the notes."""
@@ -62,20 +71,53 @@ class Bundle:
 
     def as_zip(self) -> bytes:
         """Return the archive to be unpacked into ``~/.config/cloud.io``."""
-        files = {
+        files: dict[str, str | bytes] = {
             f"{self.name}.properties": self._properties_file(),
             "ca-cert.pem": self.authority_pem,
             f"{self.endpoint}-client-cert.pem": self.certificate_pem,
         }
         if self.key_pem is not None:
             files[f"{self.endpoint}-private-key.pem"] = self.key_pem
-        buffer = io.BytesIO()
-        with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-            for name, text in files.items():
-                entry = zipfile.ZipInfo(name)
-                entry.external_attr = 0o600 << 16
-                archive.writestr(entry, text)
-        return buffer.getvalue()
+        return _archive(files)
+
+    def as_jar(self) -> bytes:
+        """Return the archive that cloud.iO's Java library unpacks into ``~/.config/cloud.io``.
+
+        The names of its key stores are those that the library looks for by itself.
+
+        Raises:
+            ProvisioningError: the device made its own key, which a key store would have to hold.
+        """
+        if self.key_pem is None:
+            raise ProvisioningError(KEY_STORES_NEED_A_KEY)
+        # Imported here: key stores are asked for seldom, and core's start waits for no import.
+        from security.encryption.key_stores import client_store, new_password, trust_store
+
+        password = new_password()
+        files_of_python = ("ssl.authorityCert", "ssl.clientCert", "ssl.clientKey")
+        own = {key: value for key, value in self.properties.items() if key not in files_of_python}
+        host = own["hostUri"].removeprefix("ssl://")
+        own |= {
+            "hostUri": f"ssl://{f'[{host}]' if ':' in host else host}:{self.port}",
+            "ssl.clientPassword": password,
+            "ssl.authorityPassword": password,
+        }
+        chain = self.certificate_pem + self.chain_pem
+        files: dict[str, str | bytes] = {
+            "META-INF/MANIFEST.MF": "Manifest-Version: 1.0\r\nCreated-By: Borough\r\n\r\n",
+            f"{self.name}.properties": self._java_properties(own),
+            "authority.jks": trust_store(self.authority_pem, password),
+            f"{self.endpoint}.p12": client_store(self.key_pem, chain, password),
+        }
+        return _archive(files)
+
+    def _java_properties(self, properties: Mapping[str, str]) -> str:
+        """Return the file as Java reads it: ISO 8859-1 with escapes, no quotes around texts."""
+        lines = [f"# {note}" for note in self.notes]
+        for key, value in properties.items():
+            escaped = value.replace("\\", "\\\\").encode("ascii", "backslashreplace").decode()
+            lines.append(f"{PREFIX}{key} = {escaped}")
+        return "\n".join(lines) + "\n"
 
     def _properties_file(self) -> str:
         lines = [f"# {note}" for note in self.notes]
@@ -84,6 +126,16 @@ class Bundle:
             quoted = f'"{value}"' if not value or _LISTED.search(value) else value
             lines.append(f"{PREFIX}{key} = {quoted}")
         return "\n".join(lines) + "\n"
+
+
+def _archive(files: Mapping[str, str | bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            entry = zipfile.ZipInfo(name)
+            entry.external_attr = 0o600 << 16
+            archive.writestr(entry, content)
+    return buffer.getvalue()
 
 
 def check_properties(properties: Mapping[str, str]) -> dict[str, str]:

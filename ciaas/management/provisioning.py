@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from ipaddress import ip_address
@@ -19,10 +19,11 @@ from typing import Any
 from ciaas.kernel.address import EndpointId, check_endpoint
 from ciaas.limits import PROVISION_TOKEN_LIFE_MS
 from ciaas.management.bundle import Bundle, ProvisioningError, check_properties
-from ciaas.ports import Clock, Endpoint, Feed, RegistryStore
+from ciaas.ports import Clock, Endpoint, Feed, Missing, RegistryStore
 from security.encryption.authority import Authority
 from security.encryption.certificates import AuthorityError, IssuedCertificate
 from security.encryption.public_keys import from_text
+from security.limits import DEVICE_CERTIFICATE_DAYS, DEVICE_CERTIFICATE_DAYS_MIN
 from security.ports import CertificateEntry, CertificateStore, ProvisionEntry
 
 __all__ = ["CLOUDIO_PORT", "Bundle", "Provisioning", "ProvisioningError"]
@@ -45,6 +46,10 @@ class Provisioning:
     host: str
     """Host name or address that devices connect to, one that the broker's certificate names."""
     port: int
+    days: float = DEVICE_CERTIFICATE_DAYS
+    """Life of a device's certificate."""
+    days_min: float = DEVICE_CERTIFICATE_DAYS_MIN
+    """Shortest life that may be asked for."""
 
     @property
     def authority_pem(self) -> str:
@@ -74,20 +79,42 @@ class Provisioning:
         self.registry.delete_endpoint(endpoint.uuid, now_ms)  # revokes in the same transaction
         return len(in_force)
 
-    def sign(self, endpoint: Endpoint, csr: str) -> dict[str, Any]:
-        """Issue a certificate for a signing request.
+    def sign(self, endpoint: Endpoint, csr: str, days: float | None = None) -> dict[str, Any]:
+        """Issue a certificate for a signing request, for so many days or as long as it may be.
 
         Raises:
-            ProvisioningError: the request is no CSR, its key is too weak, or no device may feed
-                the endpoint.
+            ProvisioningError: the request is no CSR, its key is too weak, the life is none that may
+                be asked for, or no device may feed the endpoint.
         """
-        issued = self._issue(endpoint.uuid, csr=csr)
+        issued = self.issue(endpoint.uuid, csr=csr, days=days)
         return {
             "certificate": issued.certificate_pem.decode(),
+            "chain": self.authority.issuing_pem.decode(),
             "caCertificate": self.authority_pem,
             "serial": issued.serial,
             "notAfter": issued.not_after,
         }
+
+    def certificates_of(self, endpoint: Endpoint) -> Sequence[CertificateEntry]:
+        """Return the endpoint's certificates, oldest first, denied ones included."""
+        return self.certificates.certificates(endpoint.uuid)
+
+    def revoke(self, endpoint: Endpoint, serial: str | None) -> int:
+        """Deny one certificate of an endpoint, or all; return how many were in force until now.
+
+        Who is connected stays so until told to go.
+
+        Raises:
+            Missing: the endpoint never had a certificate of this serial.
+        """
+        found = [one for one in self.certificates_of(endpoint) if serial in (None, one.serial)]
+        if serial is not None and not found:
+            raise Missing(f"the endpoint has no certificate {serial}")
+        standing = [one for one in found if not one.revoked]
+        for one in standing:
+            self.certificates.revoke_certificate(one.serial)
+        now_ms = self.clock.now_ms()
+        return sum(one.not_after > now_ms for one in standing)
 
     def provision_token(self, endpoint: Endpoint, properties: Mapping[str, str]) -> str:
         """Return a single-use token, replacing earlier ones of the endpoint.
@@ -129,7 +156,7 @@ class Provisioning:
         if entry is None:
             return None
         endpoint = EndpointId(entry.endpoint)
-        issued = self._issue(endpoint, public_key=public_key)
+        issued = self.issue(endpoint, public_key=public_key)
         properties = {
             "uuid": endpoint,
             "hostUri": self.host,
@@ -143,10 +170,12 @@ class Provisioning:
             name=name or endpoint,
             properties=properties | {key: str(value) for key, value in entry.properties.items()},
             authority_pem=self.authority_pem,
+            chain_pem=self.authority.issuing_pem.decode(),
             certificate_pem=issued.certificate_pem.decode(),
             serial=issued.serial,
             key_pem=None if issued.private_key_pem is None else issued.private_key_pem.decode(),
             notes=self._notes(issued),
+            port=self.port,
         )
 
     def _notes(self, issued: IssuedCertificate) -> tuple[str, ...]:
@@ -159,19 +188,45 @@ class Provisioning:
         if issued.private_key_pem is None:
             notes.append("ssl.clientKey names where the device's own private key has to lie")
         end = datetime.fromtimestamp(issued.not_after / 1000, UTC)
-        notes.append(f"the certificate ends on {end:%Y-%m-%d}: provision the endpoint again before")
+        notes.append(
+            f"the certificate ends on {end:%Y-%m-%d}: renew it by EST, or provision the endpoint "
+            "again, before that"
+        )
         return tuple(notes)
 
-    def _issue(
-        self, uuid: EndpointId, *, csr: str | None = None, public_key: str | None = None
+    def issue(
+        self,
+        uuid: EndpointId,
+        *,
+        csr: str | None = None,
+        public_key: str | None = None,
+        days: float | None = None,
     ) -> IssuedCertificate:
+        """Issue a certificate and note it, so that its holder is let in.
+
+        Raises:
+            ProvisioningError: as `sign`.
+            Missing: there is no such endpoint.
+        """
         _check_feed(self.registry.endpoint(uuid))
+        if days is not None and not self.days_min <= days <= self.days:
+            raise ProvisioningError(
+                f"a device's certificate lives {self.days_min:g} to {self.days:g} days"
+            )
         try:
-            issued = self.authority.issue_endpoint(uuid, csr=csr, public_key=public_key)
+            issued = self.authority.issue_endpoint(
+                uuid, csr=csr, public_key=public_key, days=days or self.days
+            )
         except AuthorityError as error:
             raise ProvisioningError(str(error)) from error
         self.certificates.add_certificate(
-            CertificateEntry(issued.serial, uuid, issued.fingerprint, issued.not_after)
+            CertificateEntry(
+                issued.serial,
+                uuid,
+                issued.fingerprint,
+                issued.not_after,
+                issued_at=self.clock.now_ms(),
+            )
         )
         return issued
 

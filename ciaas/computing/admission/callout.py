@@ -34,6 +34,7 @@ from ciaas.kernel.address import AddressError, EndpointId, check_endpoint
 from ciaas.limits import ADMISSION_TRACES_MAX, REFUSED_TEXT_CHARS_MAX
 from ciaas.ports import Clock
 from security.encryption.certificates import CertificateError, read_presented
+from security.limits import EXPIRY_GRACE_S
 
 log = logging.getLogger(__name__)
 
@@ -124,7 +125,12 @@ class Callout:
             self._tell(asked.client_info, decision, now)
         else:
             grant = self._issuer.grant(
-                asked.user_nkey, CITY, decision.name, decision.permissions, now // 1000
+                asked.user_nkey,
+                CITY,
+                decision.name,
+                decision.permissions,
+                now // 1000,
+                decision.until_s,
             )
             outcome = {"jwt": grant}
             if decision.endpoint and self._on_admit:
@@ -146,7 +152,7 @@ class Callout:
         if info.mqtt_id != name:
             return _Refused("client-id", f"the certificate is of {name!r}")
         if name in self._platform:
-            return _Admitted(name, self._platform[name], None)
+            return _Admitted(name, self._platform[name], None, None)
         if not self._open:
             return _Refused("closed", "the platform is starting")
         try:
@@ -158,7 +164,9 @@ class Callout:
         reason = self._gate.admit(endpoint, presented.serial, presented.fingerprint)
         if reason is not None:
             return _Refused(reason, f"certificate {presented.serial}")
-        return _Admitted(name, device_permissions(endpoint), endpoint)
+        # Also when we are away at that time: the broker counts it down by itself.
+        until_s = presented.not_after // 1000 + EXPIRY_GRACE_S
+        return _Admitted(name, device_permissions(endpoint), endpoint, until_s)
 
     def _tell(self, info: _ClientInfo, refused: _Refused, now: int) -> None:
         self._refused[info.id] = None
@@ -189,6 +197,8 @@ class _Admitted(NamedTuple):
     permissions: Permissions
     endpoint: EndpointId | None
     """None for a client of the platform itself."""
+    until_s: int | None
+    """When its session ends, in seconds since 1970 UTC; None for never."""
 
 
 class _Refused(NamedTuple):

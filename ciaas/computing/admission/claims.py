@@ -28,9 +28,18 @@ class Issuer:
         self._head = _encode(msgspec.json.encode(_HEADER))
 
     def grant(
-        self, user_nkey: str, account: str, name: str, permissions: Permissions, now_s: int
+        self,
+        user_nkey: str,
+        account: str,
+        name: str,
+        permissions: Permissions,
+        now_s: int,
+        until_s: int | None = None,
     ) -> str:
-        """Return a user's token: who the client is and what it may do, in which account."""
+        """Return a user's token: who the client is and what it may do, in which account.
+
+        The broker itself ends the connection at ``until_s``, in seconds since 1970 UTC.
+        """
         rights = {
             "pub": _rights(permissions.publish),
             "sub": _rights(permissions.subscribe),
@@ -38,7 +47,9 @@ class Issuer:
             "data": -1,
             "payload": -1,
         }
-        claims = {"sub": user_nkey, "aud": account, "name": name}
+        claims: dict[str, Any] = {"sub": user_nkey, "aud": account, "name": name}
+        if until_s is not None:
+            claims["exp"] = until_s
         return self._sign({**claims, "nats": {"type": "user", "version": 2, **rights}}, now_s)
 
     def answer(self, user_nkey: str, server_id: str, outcome: dict[str, str], now_s: int) -> bytes:

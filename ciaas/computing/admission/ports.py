@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple, Protocol
@@ -69,6 +69,10 @@ OnRefusal = Callable[[Refusal], None]
 
 OnAdmit = Callable[[EndpointId, str, int], None]
 """Told of endpoint, server id and connection number before the answer leaves."""
+
+OnListed = Callable[[Mapping[EndpointId, str]], None]
+"""Told of each device that the broker lists, and the SHA-256 of the certificate it showed, hex.
+Called by a thread."""
 
 OnPresence = Callable[[EndpointId, bool, int, str], None]
 """Told of endpoint, whether it is online, since when (ms, UTC), and why."""

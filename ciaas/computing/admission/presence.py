@@ -15,7 +15,7 @@ from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 from nats.errors import NoRespondersError, SlowConsumerError
 
-from ciaas.computing.admission.ports import OnPresence
+from ciaas.computing.admission.ports import OnListed, OnPresence
 from ciaas.computing.broker.configuration import CITY
 from ciaas.computing.broker.connection import connect
 from ciaas.computing.broker.errors import BrokerError
@@ -47,9 +47,17 @@ class Presence:
     A device that takes its own session over stays online throughout.
     """
 
-    def __init__(self, on_presence: OnPresence, clock: Clock):
-        """Prepare; `start` begins to follow."""
-        self._on_presence, self._clock = on_presence, clock
+    def __init__(
+        self, on_presence: OnPresence, clock: Clock, on_listed: OnListed = lambda sessions: None
+    ):
+        """Prepare; `start` begins to follow.
+
+        Args:
+            on_presence: told who comes and goes.
+            clock: wall-clock time.
+            on_listed: told who is connected with which certificate whenever we have been away.
+        """
+        self._on_presence, self._on_listed, self._clock = on_presence, on_listed, clock
         self._client: Client | None = None
         self._sessions: dict[EndpointId, set[Session]] = {}
         self._gone: OrderedDict[Session, None] = OrderedDict()
@@ -126,15 +134,18 @@ class Presence:
             BrokerError: the broker did not answer, or has more connections than fit the list.
         """
         before = {session for sessions in self._sessions.values() for session in sessions}
-        listed = await self._list({"acc": CITY, "limit": BROKER_CONNECTIONS_MAX})
+        asked = {"acc": CITY, "auth": True, "limit": BROKER_CONNECTIONS_MAX}
+        listed = await self._list(asked)
         if listed.data.total > len(listed.data.connections):
             raise BrokerError(f"the broker lists only some of {listed.data.total} connections")
         server, now = listed.server.id, self._clock.now_ms()
-        present = set()
+        present, shown = set(), {}
         for connection in listed.data.connections:
             session = Session(server, connection.cid)
             present.add(session)
             if connection.type == "mqtt" and (endpoint := _endpoint(connection.mqtt_client)):
+                certificates = connection.tls_peer_certs
+                shown[endpoint] = certificates[0].cert_sha256 if certificates else ""
                 self._came(endpoint, session, _millis(connection.start), "connected")
         for endpoint, sessions in list(self._sessions.items()):
             for session in (sessions & before) - present:
@@ -143,6 +154,7 @@ class Presence:
                 at = self._lost_at if restarted and self._lost_at is not None else now
                 reason = "broker restarted" if restarted else "connection gone"
                 self._went(endpoint, session, at, reason)
+        await asyncio.to_thread(self._on_listed, shown)
 
     def _came(self, endpoint: EndpointId, session: Session, at: int, reason: str) -> None:
         if session in self._gone:
@@ -237,11 +249,16 @@ class _Event(msgspec.Struct):
     reason: str = ""
 
 
+class _Shown(msgspec.Struct):
+    cert_sha256: str = ""
+
+
 class _Listing(msgspec.Struct):
     cid: int
     start: str
     type: str = ""
     mqtt_client: str = ""
+    tls_peer_certs: list[_Shown] = []
 
 
 class _Connections(msgspec.Struct):

@@ -24,6 +24,7 @@ def bundle_of(properties: dict[str, str], *, key: str | None = "KEY") -> Bundle:
         name="lamp",
         properties=properties,
         authority_pem="CA",
+        chain_pem="",
         certificate_pem="CERT",
         serial="1",
         key_pem=key,

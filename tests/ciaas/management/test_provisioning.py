@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import io
+import shutil
+import subprocess
 import threading
+import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import pkcs12
 
 from ciaas.kernel.address import AddressError
 from ciaas.limits import PROVISION_TOKEN_LIFE_MS
-from ciaas.management.bundle import Bundle
+from ciaas.management.bundle import PREFIX, Bundle
 from ciaas.management.provisioning import Provisioning, ProvisioningError
 from ciaas.ports import Conflict, Endpoint, Feed, Missing
 from ciaas.storage.registry import Registry, migrate, open_registry
 from security.encryption.authority import Authority
+from security.limits import DEVICE_CERTIFICATE_DAYS
+
+DAY_MS = 86_400_000
 
 
 class MovedClock:
@@ -167,7 +175,7 @@ def test_the_notes_name_the_end_and_a_port_that_stock_devices_cannot_use(
     provisioning: Provisioning, endpoint: Endpoint
 ) -> None:
     (note,) = redeemed(provisioning, endpoint).notes
-    assert "the certificate ends on 2027-02-" in note
+    assert "the certificate ends on 2026-12-" in note
     note, _ = redeemed(replace(provisioning, port=18_883), endpoint).notes
     assert "port 18883" in note and "8883 alone" in note
 
@@ -219,3 +227,116 @@ def test_a_uuid_is_checked_and_never_used_twice(
     provisioning.delete(endpoint)
     with pytest.raises(Conflict, match="deleted endpoint"):
         provisioning.create(endpoint.project, "x", {}, endpoint.uuid.upper())
+
+
+def test_a_jar_holds_the_key_stores_that_javas_library_looks_for(
+    provisioning: Provisioning, endpoint: Endpoint
+) -> None:
+    bundle = redeemed(provisioning, endpoint, hostUri="ssl://düse.example", greeting="a\\b")
+    with zipfile.ZipFile(io.BytesIO(bundle.as_jar())) as jar:
+        assert jar.namelist() == [
+            *("META-INF/MANIFEST.MF", f"{endpoint.uuid}.properties"),
+            *("authority.jks", f"{endpoint.uuid}.p12"),
+        ]
+        own = dict(
+            line.removeprefix(PREFIX).split(" = ")
+            for line in jar.read(f"{endpoint.uuid}.properties").decode("ascii").splitlines()
+            if not line.startswith("#")
+        )
+        stores = [jar.read(name) for name in jar.namelist()[2:]]
+    assert not {"ssl.clientCert", "ssl.clientKey", "ssl.authorityCert"} & own.keys()
+    assert own["hostUri"] == "ssl://d\\xfcse.example:8883" and own["greeting"] == "a\\\\b"
+    password = own["ssl.clientPassword"]
+    assert password == own["ssl.authorityPassword"] and password.isalnum() and len(password) == 24
+    trusted = pkcs12.load_pkcs12(stores[0], password.encode())
+    anchors = x509.load_pem_x509_certificates(provisioning.authority.anchors_pem)
+    assert [one.certificate for one in trusted.additional_certs] == anchors
+    client = pkcs12.load_pkcs12(stores[1], password.encode())
+    assert client.cert is not None and client.key is not None
+    assert client.cert.certificate == x509.load_pem_x509_certificate(
+        bundle.certificate_pem.encode()
+    )
+    assert client.cert.certificate.public_key() == client.key.public_key()
+    issuing = x509.load_pem_x509_certificates(provisioning.authority.issuing_pem)
+    assert [one.certificate for one in client.additional_certs] == issuing
+
+
+@pytest.mark.slow
+def test_java_itself_opens_the_key_stores(
+    provisioning: Provisioning, endpoint: Endpoint, tmp_path: Path
+) -> None:
+    if shutil.which("keytool") is None:
+        return  # a machine without Java; the test before this one reads the stores all the same
+    with zipfile.ZipFile(io.BytesIO(redeemed(provisioning, endpoint).as_jar())) as jar:
+        jar.extractall(tmp_path)
+    own = (tmp_path / f"{endpoint.uuid}.properties").read_text()
+    password = own.rpartition("ssl.authorityPassword = ")[2].strip()
+
+    def listed(store: str, kind: str) -> str:
+        words = ["keytool", "-J-Xshare:auto", "-list", "-keystore", store, "-storetype", kind]
+        return subprocess.run(
+            [*words, "-storepass", password],
+            cwd=tmp_path, capture_output=True, text=True, check=True, timeout=60,
+        ).stdout  # fmt: skip
+
+    assert "trustedCertEntry" in listed("authority.jks", "JKS")
+    assert "PrivateKeyEntry" in listed(f"{endpoint.uuid}.p12", "PKCS12")
+
+
+def test_a_jar_needs_the_private_key(provisioning: Provisioning, endpoint: Endpoint) -> None:
+    token = provisioning.provision_token(endpoint, {})
+    bundle = provisioning.redeem(token, pem_of(ec.generate_private_key(ec.SECP256R1())), None)
+    assert bundle is not None
+    with pytest.raises(ProvisioningError, match="leave publicKey out"):
+        bundle.as_jar()
+
+
+class TestDenying:
+    def test_one_or_all(self, provisioning: Provisioning, endpoint: Endpoint) -> None:
+        first, second, third = (redeemed(provisioning, endpoint).serial for _ in range(3))
+        assert provisioning.revoke(endpoint, second) == 1
+        assert provisioning.revoke(endpoint, second) == 0
+        denied = [one.serial for one in provisioning.certificates_of(endpoint) if one.revoked]
+        assert denied == [second]
+        assert provisioning.revoke(endpoint, None) == 2
+        assert all(one.revoked_at for one in provisioning.certificates_of(endpoint))
+        assert {first, third} <= {one.serial for one in provisioning.certificates_of(endpoint)}
+
+    def test_another_endpoint_s_certificate_is_none_of_this(
+        self, provisioning: Provisioning, endpoint: Endpoint
+    ) -> None:
+        other = provisioning.create(endpoint.project, "Other", {}, None)
+        serial = redeemed(provisioning, other).serial
+        with pytest.raises(Missing, match="no certificate"):
+            provisioning.revoke(endpoint, serial)
+        assert not provisioning.certificates_of(other)[0].revoked
+
+    def test_what_is_in_force_and_what_ends_when(
+        self, provisioning: Provisioning, endpoint: Endpoint, registry: Registry, clock: MovedClock
+    ) -> None:
+        first, second = redeemed(provisioning, endpoint), redeemed(provisioning, endpoint)
+        store = registry.certificates
+        assert set(store.in_force(clock.now).values()) == {endpoint.uuid}
+        assert len(store.in_force(clock.now)) == 2
+        ends = store.expiry()[endpoint.uuid]
+        assert ends == max(one.not_after for one in provisioning.certificates_of(endpoint))
+        provisioning.revoke(endpoint, first.serial)
+        assert len(store.in_force(clock.now)) == 1
+        assert not store.in_force(ends)
+        assert store.expiry() == {endpoint.uuid: ends}
+        provisioning.revoke(endpoint, second.serial)
+        assert store.expiry() == {}
+
+
+def test_a_life_is_within_its_bounds(provisioning: Provisioning, endpoint: Endpoint) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    request = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([]))
+    csr = request.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
+    lives = [
+        (provisioning.sign(endpoint, csr, days)["notAfter"] - provisioning.clock.now_ms()) / DAY_MS
+        for days in (7, None)
+    ]
+    assert lives == pytest.approx([7, DEVICE_CERTIFICATE_DAYS], abs=0.01)
+    for days in (6.9, DEVICE_CERTIFICATE_DAYS + 0.1, float("nan")):
+        with pytest.raises(ProvisioningError, match="7 to 30 days"):
+            provisioning.sign(endpoint, csr, days)

@@ -147,7 +147,7 @@ class Endpoints:
                 .values(removed=True, version=stamp),
                 certificate.update()
                 .where(certificate.c.endpoint == uuid, certificate.c.revoked.is_(False))
-                .values(revoked=True, version=stamp),
+                .values(revoked=True, revoked_at=at, version=stamp),
                 provision.delete().filter_by(endpoint=uuid),
             ):
                 change.connection.execute(statement)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import sqlalchemy as sa
 
@@ -20,6 +20,8 @@ _CERTIFICATES = sa.select(
     certificate.c.fingerprint,
     certificate.c.not_after,
     certificate.c.revoked,
+    certificate.c.issued_at,
+    certificate.c.revoked_at,
 ).order_by(certificate.c.id)
 
 _PROVISIONS = sa.select(
@@ -54,6 +56,8 @@ class Certificates:
                     fingerprint=entry.fingerprint,
                     not_after=entry.not_after,
                     revoked=entry.revoked,
+                    issued_at=entry.issued_at,
+                    revoked_at=entry.revoked_at,
                     version=change.stamp(),
                 )
             )
@@ -78,9 +82,28 @@ class Certificates:
             if row is None:
                 raise Missing(f"there is no certificate {serial}")
             if not row.revoked:
+                denied = {"revoked": True, "revoked_at": self._clock.now_ms()}
                 change.connection.execute(
-                    certificate.update().where(only).values(revoked=True, version=change.stamp())
+                    certificate.update().where(only).values(**denied, version=change.stamp())
                 )
+
+    def in_force(self, now: int) -> Mapping[str, str]:
+        """Return each certificate that is neither denied nor expired: fingerprint to endpoint."""
+        asked = (
+            sa.select(certificate.c.fingerprint, certificate.c.endpoint)
+            .where(certificate.c.not_after > now)
+            .filter_by(revoked=False)
+        )
+        with self._database.read() as connection:
+            return {row.fingerprint: row.endpoint for row in connection.execute(asked)}
+
+    def expiry(self) -> Mapping[str, int]:
+        """Return when each endpoint's last certificate ends that is not denied, ended or not."""
+        last = sa.func.max(certificate.c.not_after)
+        asked = sa.select(certificate.c.endpoint, last).filter_by(revoked=False)
+        with self._database.read() as connection:
+            rows = connection.execute(asked.group_by(certificate.c.endpoint))
+            return {uuid: int(ends) for uuid, ends in rows}
 
     def put_provision(self, entry: ProvisionEntry) -> None:
         """Store, replacing every earlier token of the same endpoint.

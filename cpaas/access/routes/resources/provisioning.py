@@ -9,14 +9,17 @@ from fastapi import APIRouter, Body, Header
 from fastapi.responses import PlainTextResponse, Response
 from pydantic import BaseModel, Field
 
+from ciaas.management.bundle import KEY_STORES_NEED_A_KEY
 from ciaas.management.provisioning import ProvisioningError
+from ciaas.ports import Missing
 from cpaas.access.answers.documents import as_json
 from cpaas.access.caller import About, CityPart, Configurer, Reader
-from cpaas.access.problems import Problem
+from cpaas.access.problems import Problem, not_found
 from security.aaa.levels import Level
 
 router = APIRouter(tags=["provisioning"])
 
+_JAR = "application/java-archive"
 _UNKEPT = {"Cache-Control": "no-store"}
 """A cache between here and the device would keep a private key."""
 
@@ -35,6 +38,7 @@ class Signing(BaseModel):
     model_config = {"extra": "forbid"}
 
     csr: str
+    days: float | None = Field(None, gt=0, description="None for as long as it may be")
 
 
 @router.get("/ca-certificate")
@@ -48,11 +52,54 @@ def sign(uuid: str, body: Signing, caller: Configurer) -> Response:
     """Issue a certificate for a key that never left the device."""
     endpoint = caller.endpoint(uuid, Level.CONFIGURE)
     try:
-        issued = caller.city.provisioning.sign(endpoint, body.csr)
+        issued = caller.city.provisioning.sign(endpoint, body.csr, body.days)
     except ProvisioningError as error:
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from error
     caller.tell(serial=issued["serial"])
     return as_json(issued, HTTPStatus.CREATED)
+
+
+@router.get("/endpoints/{uuid}/certificates")
+def certificates(uuid: str, caller: Configurer) -> Response:
+    """List the endpoint's certificates, oldest first, denied and ended ones too."""
+    endpoint = caller.endpoint(uuid, Level.CONFIGURE)
+    found = caller.city.provisioning.certificates_of(endpoint)
+    return as_json(
+        [
+            {
+                "serial": one.serial,
+                "fingerprint": one.fingerprint,
+                "issuedAt": one.issued_at,
+                "notAfter": one.not_after,
+                "revoked": one.revoked,
+                "revokedAt": one.revoked_at,
+            }
+            for one in found
+        ]
+    )
+
+
+@router.delete("/endpoints/{uuid}/certificates")
+def revoke_all(uuid: str, caller: Configurer) -> Response:
+    """Deny every certificate of the endpoint; its device is disconnected and stays out."""
+    endpoint = caller.endpoint(uuid, Level.CONFIGURE)
+    revoked = caller.city.provisioning.revoke(endpoint, None)
+    caller.city.presence.disconnect(endpoint.uuid)
+    caller.tell(revoked=revoked)
+    return as_json({"certificatesRevoked": revoked})
+
+
+@router.delete("/endpoints/{uuid}/certificates/{serial}", status_code=HTTPStatus.NO_CONTENT)
+def revoke(uuid: str, serial: str, caller: Configurer) -> Response:
+    """Deny one certificate; a device that is connected has to come back with another."""
+    endpoint = caller.endpoint(uuid, Level.CONFIGURE)
+    try:
+        caller.city.provisioning.revoke(endpoint, serial.lower())
+    except Missing as error:
+        raise not_found() from error
+    caller.city.presence.disconnect(endpoint.uuid)
+    caller.tell(serial=serial)
+    return Response(status_code=HTTPStatus.NO_CONTENT)
 
 
 @router.post("/endpoints/{uuid}/provisionToken", status_code=HTTPStatus.CREATED)
@@ -79,6 +126,9 @@ def provision(
     propertiesFileName: str | None = None,
 ) -> Response:
     """Return the bundle of the token's endpoint; the token is used up."""
+    wants_jar = _JAR in accept
+    if wants_jar and publicKey is not None:
+        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, KEY_STORES_NEED_A_KEY)
     try:
         bundle = city.provisioning.redeem(token, publicKey, propertiesFileName)
     except ProvisioningError as error:
@@ -89,6 +139,8 @@ def provision(
         )
     about |= {"endpoint": bundle.endpoint, "serial": bundle.serial}
     headers = {"Endpoint": str(bundle.endpoint), **_UNKEPT}
+    if wants_jar:
+        return Response(bundle.as_jar(), headers=headers, media_type=_JAR)
     if "application/zip" in accept:
         return Response(bundle.as_zip(), headers=headers, media_type="application/zip")
     return as_json(bundle.as_dict(), headers=headers)
