@@ -18,6 +18,7 @@ from borough.commands.adapter import adapter
 from borough.commands.audit import audit
 from borough.commands.backup import backup, restore
 from borough.commands.endpoint import endpoint
+from borough.commands.keys import keys
 from borough.commands.report import report
 from borough.home import Home, HomeError
 from borough.settings import Settings, SettingsError, load_settings
@@ -45,6 +46,7 @@ borough.add_command(audit)
 borough.add_command(backup)
 borough.add_command(restore)
 borough.add_command(endpoint)
+borough.add_command(keys)
 borough.add_command(report)
 
 
