@@ -16,7 +16,7 @@ from borough.commands.here import here
 @click.option("--to", "end", help="End; now if left out.")
 @click.option(
     "--kind",
-    type=click.Choice(["host", "role", "store", "connection", "device", "point"]),
+    type=click.Choice(["host", "role", "store", "connection", "device", "job", "point"]),
     help="Only resources of this kind; points are reported only if asked for.",
 )
 @click.option("--endpoint", help="Only what belongs to the endpoint of this UUID.")

@@ -17,7 +17,9 @@ from borough.settings import Settings
 from ciaas.kernel.catalogue import Catalogue
 from ciaas.kernel.sample import Frame
 from ciaas.management.monitoring.host import HostMeter
+from ciaas.management.monitoring.job_runs import JobRuns
 from ciaas.management.monitoring.platform_points import PlatformPoints
+from ciaas.management.monitoring.work_points import WorkMeter
 from ciaas.ports import Clock, Commit, Receipt
 from ciaas.storage.registry import Registry
 from cpaas.access.city import Observation
@@ -56,6 +58,7 @@ class Monitoring:
             self._catalogue,
             self._attendance,
             self._clock,
+            JobRuns(self._registry.jobs),
             broker_connected,
             stores_writable,
         )
@@ -75,6 +78,10 @@ class Monitoring:
             write,
             self._clock,
             self._settings.observe_each_s,
+            WorkMeter(
+                self._registry.jobs, self._registry.objects, self._settings.objects_project_bytes
+            ),
+            self._registry.resources.projects,
             self._settings.broker_store_bytes,
         )
         return [self._observer.run(), sampler.run(control)]

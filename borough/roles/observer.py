@@ -1,4 +1,4 @@
-"""Keeps the states of roles, stores, connections and devices, as far as core can see them."""
+"""Keeps the states of roles, stores, connections, devices and jobs, as far as core sees them."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from borough.home import Home
 from borough.roles.attendance import Attendance
 from borough.roles.field_report import read_report
 from borough.roles.state_journal import WATCHED_KINDS, Line, tidy, unread
+from ciaas.computing.jobs import JobRun
 from ciaas.kernel.address import EndpointId
 from ciaas.kernel.catalogue import Catalogue
+from ciaas.management.monitoring.job_runs import STATES, JobRuns, newest
 from ciaas.ports import Clock, Feed, RegistryError
 from security.dependability.states import Resource, State, Transition
 from security.ports import StateStore
@@ -25,7 +27,7 @@ LOOK_S = 1.0
 SEEN_EACH_S = 5.0
 RETURN_MS = 30_000
 """So long devices have to come back after core or the broker was away before they count as down."""
-OWN_KINDS = ("store", "connection", "device")
+OWN_KINDS = ("store", "connection", "device", "job")
 """What core observes itself; host and roles it takes from the watch role's journal."""
 
 _FIELD_STATES = {
@@ -47,6 +49,7 @@ class Observer:
     catalogue: Catalogue
     attendance: Attendance
     clock: Clock
+    runs: JobRuns
     broker_connected: Callable[[], bool]
     stores_writable: Callable[[], bool]
     _events: deque[Transition] = field(default_factory=deque)
@@ -54,10 +57,15 @@ class Observer:
     _trusted_from: int = 0
     """From when on a device that is not connected counts as down; ms since 1970 UTC."""
     _broker_was: bool = False
+    _began: int = 0
+    """When this process began to observe; ms since 1970 UTC."""
+    _results: dict[str, JobRun] = field(default_factory=dict)
+    """By job, its newest run that says whether it works."""
 
     def start(self) -> None:
         """Close what an earlier process left open."""
-        self.states.resume(self.clock.now_ms(), OWN_KINDS)
+        self._began = self.clock.now_ms()
+        self.states.resume(self._began, OWN_KINDS)
         self._known = {last.resource.name: last.state for last in self.states.current()}
 
     async def run(self) -> None:
@@ -108,6 +116,26 @@ class Observer:
         )
         yield from self._see_connected_devices(now)
         yield from self._see_adapters(now)
+        yield from self._see_jobs(now)
+
+    def _see_jobs(self, now: int) -> Iterator[Transition]:
+        """Whether jobs work, by how their runs ended; a run from before this start counts once."""
+        told = [(job, run) for job, run in self.runs.ended() if run.outcome in STATES]
+        past = newest([(job, run) for job, run in told if _ended(run) < self._began])
+        fresh = [(job, run) for job, run in told if _ended(run) >= self._began]
+        for job, run in (*past.items(), *fresh):
+            self._results[job] = run
+            at = max(_ended(run), self._began)
+            yield Transition(_job(job), STATES[run.outcome], at, run.detail)
+        times = {time.id: time.due_at for time in self.runs.store.times()}
+        for job, run in list(self._results.items()):
+            if job not in times:
+                del self._results[job]
+                yield Transition(_job(job), State.UNKNOWN, now, "removed")
+            elif times[job] is None:
+                yield Transition(_job(job), State.UNKNOWN, now, "paused")
+            else:  # again, for when it was paused, or could not be stored when it was news
+                yield Transition(_job(job), STATES[run.outcome], now, run.detail)
 
     def _see_connected_devices(self, now: int) -> Iterator[Transition]:
         """Devices that speak MQTT; what never came is not observed."""
@@ -194,6 +222,15 @@ def _changes(known: dict[str, State], told: Transition) -> bool:
 
 def _device(uuid: EndpointId) -> Resource:
     return Resource.of(f"device:{uuid}", uuid)
+
+
+def _job(uuid: str) -> Resource:
+    return Resource.of(f"job:{uuid}")
+
+
+def _ended(run: JobRun) -> int:
+    assert run.ended_at is not None, "only runs that ended are given"
+    return run.ended_at
 
 
 def _best(states: Iterable[State]) -> State:

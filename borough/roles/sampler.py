@@ -1,10 +1,10 @@
-"""Measures host, stores and queues at an interval and records it as samples of the platform."""
+"""Measures host, stores, queues, jobs and buckets, and records it as samples of the platform."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +24,8 @@ from ciaas.management.monitoring.platform_points import (
     queue_measures,
     store_measures,
 )
-from ciaas.ports import Clock, Commit, HistoryError, Receipt, RegistryError
+from ciaas.management.monitoring.work_points import WorkMeter
+from ciaas.ports import Clock, Commit, HistoryError, Project, Receipt, RegistryError
 
 log = logging.getLogger(__name__)
 
@@ -42,8 +43,13 @@ class Sampler:
     write: Callable[[Frame, Receipt | None], Future[Commit]]
     clock: Clock
     interval_s: float
+    work: WorkMeter
+    projects: Callable[[], Sequence[Project]]
     broker_bytes: int
     """Room of the broker for all streams: the capacity of those without a bound of their own."""
+
+    _shown: Mapping[str, str] | None = None
+    """Names of the jobs that are in the model."""
 
     async def run(self, control: Client) -> None:
         """Measure until cancelled; a measurement that cannot be taken or recorded is left out."""
@@ -62,7 +68,12 @@ class Sampler:
             *host_measures(self.meter.look(pids)),
             *store_measures(self._sizes()),
             *queue_measures(queues),
+            *self.work.look(self.projects()),
         ]
+        titles = self.work.titles()
+        if titles is not self._shown:
+            self.points.show_jobs(titles)
+            self._shown = titles
         return self.write(self.points.frame(measures, self.clock.now_ms()), None)
 
     def _sizes(self) -> dict[str, int]:

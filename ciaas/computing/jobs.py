@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 
 class Cause(StrEnum):
@@ -62,6 +62,15 @@ class JobRun:
     bytes: int
 
 
+class JobTime(NamedTuple):
+    """When a job is due next."""
+
+    id: str
+    project: int
+    due_at: int | None
+    """None while it is paused, or when its schedule has no further time."""
+
+
 class JobStore(Protocol):
     """Jobs and the newest runs of each. A change is durable when its method returns."""
 
@@ -101,6 +110,14 @@ class JobStore(Protocol):
 
     def runs(self, job: str, limit: int) -> Sequence[JobRun]:
         """Return the newest runs of a job, newest first."""
+        ...
+
+    def times(self) -> Sequence[JobTime]:
+        """Return when each job is due, oldest job first."""
+        ...
+
+    def runs_after(self, number: int, limit: int) -> Sequence[tuple[str, JobRun]]:
+        """Return runs of all jobs above a number, lowest first, each with the UUID of its job."""
         ...
 
     def break_off(self, at: int) -> int:

@@ -1,1 +1,1 @@
-"""Watching over hardware and software: host, stores, queues, and how points are silent."""
+"""Watching over hardware and software: host, stores, queues, jobs, buckets, silent points."""

@@ -12,7 +12,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -118,6 +118,10 @@ class ObjectKeys(Protocol):
 
     def used(self, project: int) -> tuple[int, int]:
         """Return how many keys a project has, and how many bytes they hold together."""
+        ...
+
+    def usage(self) -> Mapping[int, tuple[int, int]]:
+        """Return keys and bytes as `used`, by project; without those that have none."""
         ...
 
     def holds(self, digest: str) -> bool:

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 import sqlalchemy as sa
 
-from ciaas.computing.jobs import Cause, Job, JobRun, Outcome
+from ciaas.computing.jobs import Cause, Job, JobRun, JobTime, Outcome
 from ciaas.limits import (
     JOB_BYTES_MAX,
     JOB_DETAIL_CHARS_MAX,
@@ -165,6 +165,26 @@ class Jobs:
         return [
             JobRun(number, Cause(cause), started, ended, Outcome(outcome), detail, key, size)
             for number, cause, started, ended, outcome, detail, key, size in rows
+        ]
+
+    def times(self) -> Sequence[JobTime]:
+        """Return when each job is due, oldest job first."""
+        chosen = sa.select(jobs_table.c.uuid, jobs_table.c.project, jobs_table.c.due_at)
+        with self._database.read() as connection:
+            return [JobTime(*row) for row in connection.execute(chosen.order_by(jobs_table.c.id))]
+
+    def runs_after(self, number: int, limit: int) -> Sequence[tuple[str, JobRun]]:
+        """Return runs of all jobs above a number, lowest first, each with the UUID of its job."""
+        chosen = (
+            _RUNS.add_columns(jobs_table.c.uuid)
+            .join(jobs_table, jobs_table.c.id == runs_table.c.job)
+            .where(runs_table.c.id > number)
+        )
+        with self._database.read() as connection:
+            rows = connection.execute(chosen.order_by(runs_table.c.id).limit(limit)).all()
+        return [
+            (uuid, JobRun(run, Cause(cause), started, ended, Outcome(outcome), detail, key, size))
+            for run, cause, started, ended, outcome, detail, key, size, uuid in rows
         ]
 
     def break_off(self, at: int) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 import sqlalchemy as sa
@@ -116,6 +116,13 @@ class Objects:
         """Return how many keys a project has, and how many bytes they hold together."""
         with self._database.read() as connection:
             return _used(connection, project)
+
+    def usage(self) -> Mapping[int, tuple[int, int]]:
+        """Return keys and bytes as `used`, by project; without those that have none."""
+        figures = sa.select(table.c.project, sa.func.count(), sa.func.sum(table.c.bytes))
+        with self._database.read() as connection:
+            rows = connection.execute(figures.group_by(table.c.project)).all()
+        return {project: (int(keys), int(used)) for project, keys, used in rows}
 
     def holds(self, digest: str) -> bool:
         """Tell whether any key of any project holds this content."""

@@ -22,7 +22,7 @@ router = APIRouter(prefix="/dependability", tags=["dependability"])
 
 _DAY_MS = 86_400_000
 
-Kind = Literal["host", "role", "store", "connection", "device", "point"]
+Kind = Literal["host", "role", "store", "connection", "device", "job", "point"]
 From = Annotated[str | None, Query(alias="from")]
 To = Annotated[str | None, Query(alias="to")]
 

@@ -77,7 +77,9 @@ def test_measures_become_points_of_the_platforms_project_once(
     (project,) = registry.resources.projects()
     assert project.name == PROJECT
     endpoints = registry.resources.endpoints(project.id)
-    assert {e.friendly_name for e in endpoints} == {"Host", "Roles", "Stores", "Queues"}
+    assert {e.friendly_name for e in endpoints} == {
+        "Host", "Roles", "Stores", "Queues", "Jobs", "Objects",
+    }  # fmt: skip
     assert {e.feed for e in endpoints} == {Feed.PLATFORM}
     assert PlatformPoints(registry.resources).frame(measures, 3_000).point.tolist() == (
         first.point.tolist()
