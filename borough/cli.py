@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import click
 
@@ -107,13 +107,17 @@ def bench(name: str, cases: tuple[str, ...], pairs: int, json_: bool) -> None:
 
 @borough.command()
 @click.argument("role", type=click.Choice(["core", "field", "compose"]))
-def run(role: str) -> None:
+@click.option("--told", is_flag=True, help="Load everything, then wait for a line on stdin.")
+def run(role: str, told: bool) -> None:
     """Run one role; `up` does this for each."""
     _refuse_strangers()
     home, settings = _home()
     _log_to(home, role)
     try:
-        _runners()[role](home, settings)
+        run_role = _runners()[role](home, settings)
+        if told and not sys.stdin.readline():
+            return  # who was to tell ended instead
+        run_role(home, settings)
     except HomeError as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(EXIT_HOPELESS)
@@ -189,30 +193,32 @@ def _refuse_strangers() -> None:
         raise HomeError(str(error)) from error
 
 
-def _runners() -> dict[str, Callable[[Home, Settings], None]]:
-    """Return how to run each role; imported late, since core's parts take a second."""
-    import asyncio
+_Run: TypeAlias = "Callable[[Home, Settings], None]"
 
-    def core(home: Home, settings: Settings) -> None:
-        from borough.roles.lean import leave_out
 
-        leave_out("pandas")
+def _runners() -> dict[str, Callable[[Home, Settings], _Run]]:
+    """Return how to load each role, which gives how to run it: loading core takes seconds."""
+    from borough.roles.lean import leave_out
+    from borough.roles.turn import let_core_go_first
+
+    leave_out("pandas")
+
+    def core(_home: Home, _settings: Settings) -> _Run:
         from borough.roles.core import run_core
 
-        run_core(home, settings)
+        return run_core
 
-    def field(home: Home, settings: Settings) -> None:
-        from borough.roles.field import Field
+    def field(home: Home, settings: Settings) -> _Run:
+        let_core_go_first(home, settings)
+        from borough.roles.field import run_field
 
-        asyncio.run(Field(home, settings).run())
+        return run_field
 
-    def compose(home: Home, settings: Settings) -> None:
-        from borough.roles.turn import let_core_go_first
-
+    def compose(home: Home, settings: Settings) -> _Run:
         let_core_go_first(home, settings)
         from borough.roles.compose import run_compose
 
-        run_compose(home, settings)
+        return run_compose
 
     return {"core": core, "field": field, "compose": compose}
 

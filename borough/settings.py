@@ -15,7 +15,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from ciaas.computing.outgoing import Reach
+from ciaas.computing.reach import Reach
 from security.limits import (
     DEVICE_CERTIFICATE_DAYS,
     DEVICE_CERTIFICATE_DAYS_MAX,

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from pydantic import Field, field_validator, model_validator
 
 from adapters.web.xpath import check_xpath
-from ciaas.computing.outgoing import Forbidden, Reach
+from ciaas.computing.reach import Forbidden, Reach
 from ciaas.limits import WEB_BODY_BYTES_MAX
 from ciaas.sensorisation.contract import (
     WRITTEN,

@@ -14,7 +14,8 @@ from typing import Generic, TypeVar
 from urllib.parse import urlsplit
 
 from adapters.web.adapter import WebConfig
-from ciaas.computing.outgoing import Answer, Forbidden, Outgoing, OutgoingError
+from ciaas.computing.outgoing import Answer, Outgoing
+from ciaas.computing.reach import Forbidden, OutgoingError
 from ciaas.limits import RETRY_AFTER_S_MAX, WEB_PARSE_INLINE_BYTES
 from ciaas.sensorisation.errors import AuthFailed, Malformed, RateLimited, Unreachable
 from ciaas.sensorisation.secrets import SecretMissing, Secrets

@@ -7,7 +7,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -29,7 +29,8 @@ class Child:
     Args:
         module: what Python runs by ``-m``.
         arguments: of the module.
-        told: gives what it hears on standard input at each start; the parent's process id is added.
+        told: gives what it hears on standard input at each start, as soon as that is known; until
+            then it loads what it needs. The parent's process id is added.
         heard: called with each object it reports.
     """
 
@@ -37,7 +38,7 @@ class Child:
         self,
         module: str,
         arguments: Sequence[str],
-        told: Callable[[], Mapping[str, Any]],
+        told: Callable[[], Awaitable[Mapping[str, Any]]],
         heard: Heard,
     ) -> None:
         self.module = module
@@ -48,6 +49,7 @@ class Child:
         self._process: asyncio.subprocess.Process | None = None
         self._task: asyncio.Task[int] | None = None
         self._told_to_stop = asyncio.Event()
+        self._begun = False
 
     @property
     def pid(self) -> int | None:
@@ -68,6 +70,8 @@ class Child:
         self._told_to_stop.set()
         if self._task is None:
             return 0
+        if not self._begun:
+            self._task.cancel()  # it waits for its word and hears no signal
         self._signal(signal.SIGTERM)
         done, _ = await asyncio.wait({self._task}, timeout=within_s)
         if not done:
@@ -114,10 +118,10 @@ class Child:
         if self._told_to_stop.is_set():
             self._signal(signal.SIGTERM)
         try:
-            process.stdin.write(
-                json.dumps({**self._told(), "parent": os.getpid()}).encode() + b"\n"
-            )
+            told = {**await self._told(), "parent": os.getpid()}
+            process.stdin.write(json.dumps(told).encode() + b"\n")
             await process.stdin.drain()
+            self._begun = True
             async for line in process.stdout:
                 self._heard(json.loads(line))
             return await process.wait()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from borough.home import Home, HomeError
-from borough.platform import starting
+from borough.platform import Starting, starting
 from borough.roles.watch import describe
 from borough.settings import Settings
 
@@ -35,12 +35,10 @@ def demo(home: Home, settings: Settings, seconds: float | None, as_json: bool) -
         # Imported while the platform starts: together these take a second of processor time.
         from borough.demo.children import ChildError
         from borough.demo.platform_api import PlatformError
-        from borough.demo.recordings.wheels import RecordingsError, ensure_recordings
+        from borough.demo.recordings.wheels import RecordingsError
 
         try:
-            ensure_recordings()
-            coming.wait_ready()
-            summary = asyncio.run(_run(home, settings, seconds, began))
+            summary = asyncio.run(_run(home, settings, coming, seconds, began))
         except (RecordingsError, PlatformError, ChildError) as error:
             raise HomeError(str(error)) from error
         roles = {name: role["state"] for name, role in describe(home)["roles"].items()}
@@ -56,7 +54,9 @@ def demo(home: Home, settings: Settings, seconds: float | None, as_json: bool) -
     return 1 if summary.lost or summary.duplicates else 0
 
 
-async def _run(home: Home, settings: Settings, seconds: float | None, began: float) -> Summary:
+async def _run(
+    home: Home, settings: Settings, coming: Starting, seconds: float | None, began: float
+) -> Summary:
     from borough.client import local_client
     from borough.demo.quarter import Site, run_demo
 
@@ -64,15 +64,23 @@ async def _run(home: Home, settings: Settings, seconds: float | None, began: flo
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    with local_client(home, settings) as client:
-        token = client.issue_token()
+
+    def token() -> str:
+        coming.wait_ready()
+        with local_client(home, settings) as client:
+            return client.issue_token()
+
+    async def let_in() -> str:
+        issued = await asyncio.to_thread(token)
+        if seconds is None:
+            _say_where(settings)
+        return issued
+
     site = Site(
         http=settings.base_url,
         mqtts=(settings.mqtts.host, settings.mqtts.port),
-        token=token,
+        let_in=let_in,
     )
-    if seconds is None:
-        _say_where(settings)
     return await run_demo(site, home.path, seconds, stop, began=began)
 
 

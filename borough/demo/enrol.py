@@ -117,7 +117,8 @@ async def enrol(
     known = await _known(platform)
     authority = await platform.text("/ca-certificate")
     anew = not folders.authority.exists() or folders.authority.read_text() != authority
-    folders.authority.write_text(authority)
+    if anew:
+        folders.authority.write_text(authority)  # nobody reads it yet
     gate = asyncio.Semaphore(ENROL_PARALLEL_MAX)
 
     async def enrol_one(thing: Thing) -> None:

@@ -97,7 +97,7 @@ class Gateways:
             if not heard.done():
                 heard.set_result(report["port"])
 
-        def told() -> dict[str, Any]:
+        async def told() -> dict[str, Any]:
             port = int(note.read_text()) if note.exists() else 0
             return {"port": port, "kept": str(self._kept), "folder": str(self._home / name)}
 

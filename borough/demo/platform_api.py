@@ -32,17 +32,23 @@ class Platform:
 
     Args:
         http: base address, such as ``http://127.0.0.1:8080``.
-        token: bearer token of an administrator.
+        token: bearer token of an administrator; None until `sign_in`.
         authority: PEM file to trust when the address is https; None for the system's.
     """
 
-    def __init__(self, http: str, token: str, authority: str | None = None) -> None:
+    def __init__(self, http: str, token: str | None = None, authority: str | None = None) -> None:
         self._client = httpx.AsyncClient(
             base_url=f"{http.rstrip('/')}/api/v1",
-            headers={"Authorization": f"Bearer {token}", "Accept": "application/json"},
+            headers={"Accept": "application/json"},
             verify=ssl.create_default_context(cafile=authority),
             timeout=_TIMEOUT_S,
         )
+        if token is not None:
+            self.sign_in(token)
+
+    def sign_in(self, token: str) -> None:
+        """Use a bearer token of an administrator from now on."""
+        self._client.headers["Authorization"] = f"Bearer {token}"
 
     async def __aenter__(self) -> Platform:
         return self

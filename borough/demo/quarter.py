@@ -6,7 +6,7 @@ import asyncio
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
 from typing import Any
@@ -35,14 +35,14 @@ _LOOK_S = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """The running platform that the quarter connects to."""
+    """The platform that the quarter connects to; it may still be starting."""
 
     http: str
     """Base address of the API, such as ``http://127.0.0.1:8080``."""
     mqtts: tuple[str, int]
     """Host and port of the MQTT listener."""
-    token: str
-    """Bearer token of an administrator."""
+    let_in: Callable[[], Awaitable[str]]
+    """Returns a bearer token of an administrator as soon as devices and callers are let in."""
     authority: FilePath | None = None
     """PEM file to trust for https; None for plain http on loopback."""
 
@@ -119,7 +119,7 @@ async def run_demo(
     began: float | None = None,
     say: Callable[[str], None] | None = None,
 ) -> Summary:
-    """Run the quarter against a platform that is ready, and return how it went.
+    """Run the quarter against a platform, and return how it went.
 
     The first live values flow before the past is uploaded. A run of fixed length goes on, up to a
     minute, for an unfinished upload. Call it from the main thread.
@@ -170,7 +170,7 @@ class _Run:
         self._started_ms = 0
         self._ended_ms = 0
         authority = str(site.authority) if site.authority else None
-        self._platform = Platform(site.http, site.token, authority)
+        self._platform = Platform(site.http, None, authority)
         factors = {
             thing.address(channel): channel.measurand.factor
             for thing in self._things
@@ -179,6 +179,7 @@ class _Run:
         self._accountant = Accountant(self._platform, self._folders.ledgers, factors)
         self._commander = Commander(self._platform, self._things, self._say)
         self._commanding: asyncio.Task[None] | None = None
+        self._token: asyncio.Task[str] | None = None
         self._services = Services(self._platform, self._things, self._say)
 
     async def start(self) -> None:
@@ -190,12 +191,15 @@ class _Run:
         # Reading the recordings takes as long as the enrolment, and waits for nothing in it.
         recordings = Recordings(self._folders.recordings)
         prepared = asyncio.create_task(asyncio.to_thread(recordings.prepare))
+        self._token = asyncio.create_task(self._signed_in())
         if enrolled(self._things, self._folders):
             # Devices that were here before do not wait until the platform has been asked again.
             await prepared
             self._start_devices(Notes.read(self._folders.notes))
+            await self._token
             await all_of(self._enrol(prepared), self._first_sample())
         else:
+            await self._token
             self._start_devices(await self._enrol(prepared))
             await self._first_sample()
 
@@ -272,6 +276,8 @@ class _Run:
 
     async def end(self) -> None:
         """End every process that is still there."""
+        if self._token is not None:
+            self._token.cancel()
         if self._commanding is not None:
             self._commanding.cancel()
         try:
@@ -308,12 +314,22 @@ class _Run:
             child = Child(
                 "borough.demo.devices.device_process",
                 (str(path),),
-                lambda: {"token": self._site.token},
+                self._told,
                 heard.take,
             )
             child.start()
             self._devices.append(child)
             self._heard.append(heard)
+
+    async def _signed_in(self) -> str:
+        token = await self._site.let_in()
+        self._platform.sign_in(token)
+        return token
+
+    async def _told(self) -> Mapping[str, Any]:
+        """Return what a device process is told, once there is a platform to connect to."""
+        assert self._token is not None
+        return {"token": await asyncio.shield(self._token)}
 
     def _spec(
         self, name: str, things: Sequence[Thing], polled: Sequence[Thing], notes: Notes

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from borough.home import Home
 from borough.settings import Settings
-from ciaas.computing.outgoing import Reach
+from ciaas.computing.reach import Reach
 from ciaas.sensorisation.contract import Means
 from ciaas.sensorisation.secrets import SecretMissing
 from security.encryption.envelope import Envelope, SealingError

@@ -12,7 +12,8 @@ from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
 from ciaas.computing.commands.paper import REQUEST_SUBJECT, CommandReply, CommandRequest
-from ciaas.computing.outgoing import Forbidden, Outgoing, OutgoingError, Reach
+from ciaas.computing.outgoing import Outgoing
+from ciaas.computing.reach import Forbidden, OutgoingError, Reach
 from ciaas.ports import Clock
 from cpaas.composition.running.engine import Order, Telling
 from cpaas.limits import MASHUP_SENDINGS_AT_ONCE, MASHUP_SENDINGS_MAX, MASHUP_WEBHOOK_TRIES

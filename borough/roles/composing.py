@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from borough.home import Home
 from borough.roles.compose_report import read_report
-from ciaas.computing.outgoing import Reach
+from ciaas.computing.reach import Reach
 from ciaas.kernel.catalogue import Catalogue
 from ciaas.management.directory.directory import Directory
 from ciaas.ports import HistoryStore

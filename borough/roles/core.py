@@ -308,14 +308,12 @@ class Core:
         async with contextlib.AsyncExitStack() as stack:
             stack.push_async_callback(self._close)
             await stack.enter_async_context(self._serving(app))
-            await self._events.start()
+            self._events.start()
             # Before the server ends, or readers of live feeds would keep it from ending.
             stack.push_async_callback(self._events.close)
             self._awaited = "the broker"
             control = await stack.enter_async_context(self._taking_part())
             stack.callback(self._refusal_log.close)
-            await asyncio.to_thread(self._processing.jobs.start)
-            stack.push_async_callback(asyncio.to_thread, self._processing.jobs.stop)
             for work in (
                 self._follow_refusals(),
                 guard_loop(),
@@ -328,12 +326,19 @@ class Core:
                 stack.callback(guarded(work).cancel)
             self._city_keys.start()
             stack.push_async_callback(asyncio.to_thread, self._city_keys.stop)
-            await asyncio.to_thread(self._finding.warm_up)
             settle_heap()
             self._awaited = None
             log.info("ready")
+            await self._begin_the_rest(stack)
             await stopping.wait()
             self._awaited = "the end of the process"
+
+    async def _begin_the_rest(self, stack: contextlib.AsyncExitStack) -> None:
+        """Begin what neither a device nor a caller waits for at the door."""
+        await asyncio.to_thread(self._finding.warm_up)
+        await self._events.deliver()
+        await asyncio.to_thread(self._processing.jobs.start)
+        stack.push_async_callback(asyncio.to_thread, self._processing.jobs.stop)
 
     @contextlib.asynccontextmanager
     async def _serving(self, app: ASGIApp) -> AsyncIterator[None]:

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from adapters.catalogue import ADAPTERS
 from ciaas.ports import RegistryStore
 from ciaas.sensorisation.enrolment import enrol
 
@@ -29,6 +28,8 @@ class DocumentDoor:
             DocumentError: a ValueError that names each fault and where it is.
             Conflict: a name or an endpoint belongs to something else.
         """
+        from adapters.catalogue import ADAPTERS  # core itself connects to nothing: late
+
         done = enrol(self.registry, project, document, ADAPTERS)
         self.registry.source(source_of(done.connection.name))  # field itself only reads
         return {

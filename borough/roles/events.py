@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Callable, Mapping
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from borough.settings import Settings
-from ciaas.computing.outgoing import Outgoing, Reach
+from ciaas.computing.reach import Reach
 from ciaas.kernel.catalogue import Catalogue
 from ciaas.management.alarms.watch import AlarmWatch
 from ciaas.management.events.desk import EventDesk
@@ -21,6 +22,9 @@ from ciaas.management.subscriptions.desk import Subscriptions
 from ciaas.ports import Clock, Commit, HistoryStore
 from ciaas.storage.registry import Registry
 from security.encryption.envelope import Envelope
+
+if TYPE_CHECKING:
+    from ciaas.computing.outgoing import Outgoing
 
 
 class CityEvents:
@@ -53,7 +57,6 @@ class CityEvents:
         self._alarms = AlarmWatch(self._hub, registry.alarms, catalogue.overlay, clock, failed)
         catalogue.on_points(self._alarms.learn)
         reach = Reach.of(settings.outgoing_allow)
-        tls = ssl.create_default_context()  # one for all: it holds the authorities of the world
 
         def active(user: int) -> bool:
             known = registry.accounts.user_by_id(user)
@@ -70,7 +73,7 @@ class CityEvents:
             clock=clock,
             patience_s=settings.live_max_age_s,
             active=active,
-            outgoing=lambda: Outgoing(reach, connections=1, tls=tls),
+            outgoing=lambda: _outgoing(reach),
         )
         rungs = Rungs(registry.commands, self._hub.nudge)
         self.stepped = rungs.changed
@@ -94,9 +97,12 @@ class CityEvents:
             "deliveries": self._subscriptions.running,
         }
 
-    async def start(self) -> None:
+    def start(self) -> None:
         """Begin to follow commits."""
         self._alarms.start()
+
+    async def deliver(self) -> None:
+        """Begin to serve subscriptions: after what devices and callers wait for."""
         await self._subscriptions.start()
 
     def offer(self, commit: Commit) -> None:
@@ -108,3 +114,15 @@ class CityEvents:
         self._hub.close()
         await self._subscriptions.close()
         await asyncio.to_thread(self._alarms.stop)
+
+
+def _outgoing(reach: Reach) -> Outgoing:
+    """Return a pool for one receiver; all share the list of whom this machine trusts."""
+    from ciaas.computing.outgoing import Outgoing  # for who has subscriptions: not at each start
+
+    return Outgoing(reach, connections=1, tls=_trusted())
+
+
+@cache
+def _trusted() -> ssl.SSLContext:
+    return ssl.create_default_context()

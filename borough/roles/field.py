@@ -154,3 +154,12 @@ class Field:
                 continue
             self._applied[name] = connection
             log.info("connection %s, revision %d, is applied", name, connection.revision)
+
+
+def run_field(home: Home, settings: Settings) -> None:
+    """Run the field role until SIGTERM.
+
+    Raises:
+        HomeError: the registry cannot be used, and no restart would help.
+    """
+    asyncio.run(Field(home, settings).run())

@@ -10,7 +10,6 @@ from nats.aio.client import Client
 
 from borough.home import Home
 from borough.roles.attendance import Attendance
-from borough.roles.metrics import Metrics
 from borough.roles.observer import Observer
 from borough.roles.sampler import Sampler
 from borough.settings import Settings
@@ -44,9 +43,14 @@ class Monitoring:
 
     def observation(self, counters: Callable[[], Mapping[str, Any]]) -> Observation:
         """Return what the API reaches of it; ``counters`` are those of `GET /status`."""
-        meter = HostMeter(self._home.path)
-        metrics = Metrics(self._home, counters, self._registry.states, meter)
-        return Observation(self._registry.states, metrics.text)
+        states, meter = self._registry.states, HostMeter(self._home.path)
+
+        def metrics() -> bytes:
+            from borough.roles.metrics import Metrics  # its library is for who asks for metrics
+
+            return Metrics(self._home, counters, states, meter).text()
+
+        return Observation(states, metrics)
 
     def start(
         self, broker_connected: Callable[[], bool], stores_writable: Callable[[], bool]

@@ -40,14 +40,16 @@ def up(home: Home, settings: Settings, on_ready: Callable[[], None]) -> int:
         check_port("http", settings.http)
         check_port("mqtts", settings.mqtts)
         keys = complete_keys(home) if home.keys.exists() else create_keys(home)
+        unlock_key = key_for_children(keys)
+        core = PythonRole(
+            "core", home, locks["core"], lambda pid: api_ready(home, settings), unlock_key
+        )
+        core.load()
         migrate(home)
         broker = prepare_broker(home, settings, keys, locks["broker"])
-        unlock_key = key_for_children(keys)
         roles = (
             broker,
-            PythonRole(
-                "core", home, locks["core"], lambda pid: api_ready(home, settings), unlock_key
-            ),
+            core,
             PythonRole(
                 "field",
                 home,

@@ -56,17 +56,32 @@ class PythonRole:
     """Told the pid of the process started last."""
     unlock_key: bytes = field(default=b"", repr=False)
     """What opens the key ring; empty when the ring opens by its file."""
+    _waiting: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    def load(self) -> None:
+        """Start the process ahead of its turn: it loads its libraries, then waits for `start`."""
+        self._waiting.append(self._process("--told", stdin=subprocess.PIPE))
 
     def start(self) -> subprocess.Popen[bytes]:
         """Start the process; it holds the role's lock and dies with this one."""
+        while self._waiting:
+            process = self._waiting.pop()
+            assert process.stdin is not None
+            with contextlib.suppress(BrokenPipeError), process.stdin as told:
+                told.write(b"go\n")
+                told.flush()
+                return process
+        return self._process(stdin=subprocess.DEVNULL)
+
+    def _process(self, *options: str, stdin: int) -> subprocess.Popen[bytes]:
         with self._errors.open("wb") as errors, handed_over(self.unlock_key) as hand:
             process = subprocess.Popen(  # noqa: S603 - no shell, and the program is ours
                 [
                     *(sys.executable, "-I", "-S", launch.__file__, str(os.getpid())),
-                    *(sys.executable, "-m", "borough", "run", self.name),
+                    *(sys.executable, "-m", "borough", "run", self.name, *options),
                 ],
                 env={**os.environ, "BOROUGH_HOME": str(self.home.path), **hand.environment},
-                stdin=subprocess.DEVNULL,
+                stdin=stdin,
                 stderr=errors,
                 pass_fds=[self.lock.fileno(), *hand.descriptors],
                 start_new_session=True,

@@ -23,7 +23,7 @@ from typing import (
 
 from pydantic import BaseModel, ConfigDict
 
-from ciaas.computing.outgoing import Reach
+from ciaas.computing.reach import Reach
 from ciaas.sensorisation.errors import AdapterError
 from ciaas.sensorisation.secrets import NO_SECRETS, Secrets
 

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-import networkx as nx
 from pydantic import ValidationError
 
 from cpaas.composition import document as documents
@@ -124,6 +123,8 @@ def _wired(
 
 
 def _order(document: Document) -> list[str]:
+    import networkx as nx  # when first needed: core's start does not wait for it
+
     graph: nx.DiGraph[str] = nx.DiGraph()
     graph.add_nodes_from(sorted(node.id for node in document.nodes))
     graph.add_edges_from(_edges(document))

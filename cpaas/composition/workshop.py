@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-import networkx as nx
 
 from ciaas.interoperability.overlay import check_overlay
 from ciaas.kernel.address import EndpointId, PointAddress
@@ -108,6 +107,8 @@ class Workshop:
 
     def _refuse_circle(self, mashup: Mashup, planned: Plan) -> None:
         """Results that feed themselves, over however many mashups, would never come to an end."""
+        import networkx as nx  # when first needed: core's start does not wait for it
+
         feeds: nx.DiGraph[str] = nx.DiGraph()
         for uuid, wish in self.store.in_force().items():
             if uuid != mashup.uuid:
@@ -115,7 +116,8 @@ class Workshop:
                 feeds.add_edges_from((address.partition("/")[0], uuid) for address in read)
         feeds.add_edges_from((a.partition("/")[0], mashup.uuid) for a in _read(planned))
         feeds.add_node(mashup.uuid)
-        if any(feeds.has_edge(found, mashup.uuid) for found in _reached(feeds, mashup.uuid)):
+        reached = {mashup.uuid, *nx.descendants(feeds, mashup.uuid)}
+        if any(feeds.has_edge(found, mashup.uuid) for found in reached):
             raise Fault(
                 "the mashup would read its own results, by itself or over another mashup; take "
                 "the points of a mashup that follows it out of its sources"
@@ -153,10 +155,6 @@ class Workshop:
             for node, output in planned.outputs.items()
         }
         return msgspec.structs.replace(planned, outputs=outputs)
-
-
-def _reached(feeds: nx.DiGraph[str], uuid: str) -> set[str]:
-    return {uuid, *nx.descendants(feeds, uuid)}
 
 
 def _read(planned: Plan) -> list[str]:

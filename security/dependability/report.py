@@ -6,12 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from typing import TYPE_CHECKING
 
 from security.dependability.states import Interval, Resource, State, merged
 from security.dependability.statistics import CONFIDENCE, Bounds, Dependability
 from security.limits import FAILURES_SUFFICIENT
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 _UNITS = ((86_400_000, "d"), (3_600_000, "h"), (60_000, "min"), (1_000, "s"))
 
@@ -120,6 +122,8 @@ def _told(bounds: Bounds) -> str:
 
 
 def _environment() -> Environment:
+    from jinja2 import Environment, PackageLoader, StrictUndefined  # for who asks for a report
+
     environment = Environment(
         loader=PackageLoader("security.dependability", "pages"),
         autoescape=True,

@@ -17,7 +17,7 @@ import pytest
 from pydantic import ValidationError
 
 from adapters.catalogue import ADAPTERS, manifest
-from ciaas.computing.outgoing import Reach
+from ciaas.computing.reach import Reach
 from ciaas.sensorisation.contract import (
     WRITTEN,
     AnyAdapter,

@@ -15,7 +15,7 @@ import pytest
 from pydantic import ValidationError
 
 from adapters.web.adapter import Web, WebAddress, WebConfig
-from ciaas.computing.outgoing import Reach
+from ciaas.computing.reach import Reach
 from ciaas.kernel.sample import Reason
 from ciaas.limits import WEB_BODY_BYTES_MAX, WEB_PARSE_INLINE_BYTES
 from ciaas.sensorisation.contract import NOTHING, WRITTEN, Means, RawReading, Session, Target

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from adapters.web.adapter import Web, WebAddress, WebConfig
-from ciaas.computing.outgoing import Reach
+from ciaas.computing.reach import Reach
 from ciaas.limits import WEB_TTL_S_MAX
 from ciaas.sensorisation.contract import WRITTEN, Means, RawReading, Target
 from tests.adapters.web_server import Page, WebServer, web_server

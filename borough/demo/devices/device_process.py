@@ -115,9 +115,9 @@ class LiveDevice:
 class DeviceProcess:
     """Runs the devices of a spec until told to stop."""
 
-    def __init__(self, spec: Spec, probe: Probe | None) -> None:
+    def __init__(self, spec: Spec) -> None:
         self._spec = spec
-        self._probe = probe
+        self._probe: Probe | None = None
         self._selector = selectors.DefaultSelector()
         self._recordings = Recordings(FilePath(spec.kept) if spec.kept else None)
         self._ledger = Ledger(FilePath(spec.ledgers), spec.name)
@@ -139,8 +139,12 @@ class DeviceProcess:
         self._due: list[tuple[float, int]] = []
         self._swept = self._flushed = self._reported = 0.0
 
-    def run(self, stop: Stop) -> int:
-        """Turn until told to stop, then until all is acknowledged; returns the exit code."""
+    def run(self, stop: Stop, probe: Probe | None) -> int:
+        """Turn until told to stop, then until all is acknowledged; returns the exit code.
+
+        ``probe`` measures how long a value takes to be readable; None measures nothing.
+        """
+        self._probe = probe
         while not stop:
             self._turn(live=True)
         deadline = time.monotonic() + self._spec.stop_s
@@ -240,12 +244,13 @@ class DeviceProcess:
 def main() -> None:
     """Run the process that the spec named in the arguments describes."""
     stop = Stop()
-    told = hear_parent()
     spec = Spec.read(FilePath(sys.argv[1]))
     polled = [t.key for t in quarter() if t.path is not Path.MQTT and t.key in spec.things]
     assert not polled, f"polled things cannot run live: {polled}"
+    devices = DeviceProcess(spec)
+    told = hear_parent()
     probe = Probe(spec.http, told["token"], spec.http_authority) if told.get("token") else None
-    code = DeviceProcess(spec, probe).run(stop)
+    code = devices.run(stop, probe)
     if probe is not None:
         probe.close()
     sys.exit(code)

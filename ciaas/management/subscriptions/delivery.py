@@ -8,9 +8,9 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import ParamSpec, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
-from ciaas.computing.outgoing import Answer, Forbidden, Outgoing, OutgoingError
+from ciaas.computing.reach import Forbidden, OutgoingError
 from ciaas.limits import (
     BREAKER_FAILURES,
     BREAKER_WAIT_S_MIN,
@@ -30,6 +30,9 @@ from ciaas.management.subscriptions.ports import (
 )
 from ciaas.management.subscriptions.sources import EventSource, Parcel
 from ciaas.ports import Clock, HistoryError, Missing, RegistryError
+
+if TYPE_CHECKING:
+    from ciaas.computing.outgoing import Answer, Outgoing
 
 log = logging.getLogger(__name__)
 

@@ -7,8 +7,9 @@ import logging
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
-from ciaas.computing.outgoing import Outgoing, Reach
+from ciaas.computing.reach import Reach
 from ciaas.limits import BREAKER_FAILURES
 from ciaas.management.alarms.steps import Steps
 from ciaas.management.directory.filter import Filter
@@ -26,6 +27,9 @@ from ciaas.management.subscriptions.sources import AlarmSource, EventSource, Sam
 from ciaas.management.subscriptions.throttle import Throttle
 from ciaas.ports import Clock
 from security.encryption.envelope import Envelope, SealingError
+
+if TYPE_CHECKING:
+    from ciaas.computing.outgoing import Outgoing
 
 log = logging.getLogger(__name__)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,13 @@ def arguments_of(pid: int | None) -> str:
     return Path(f"/proc/{pid}/cmdline").read_text()
 
 
+def telling(words: Mapping[str, Any]) -> Callable[[], Awaitable[Mapping[str, Any]]]:
+    async def told() -> Mapping[str, Any]:
+        return words
+
+    return told
+
+
 class Ear:
     def __init__(self) -> None:
         self.heard: list[Any] = []
@@ -53,7 +61,7 @@ class Ear:
 def test_child_hears_its_secret_and_its_parent_and_ends_when_told(module: str) -> None:
     async def run() -> None:
         ear = Ear()
-        child = Child(module, ("stay",), lambda: {"token": "secret"}, ear.heard.append)
+        child = Child(module, ("stay",), telling({"token": "secret"}), ear.heard.append)
         child.start()
         await ear.until(1)
         assert ear.heard[0]["told"] == {"token": "secret", "parent": os.getpid()}
@@ -73,7 +81,7 @@ def test_child_that_ends_is_started_again_until_it_is_hopeless(
 
     async def run() -> None:
         ear = Ear()
-        child = Child(module, ("end",), dict, ear.heard.append)
+        child = Child(module, ("end",), telling({}), ear.heard.append)
         child.start()
         await comes_true(child.failed)
         assert len(ear.heard) == CHILD_RESTARTS_MAX + 1
@@ -87,7 +95,7 @@ def test_killed_child_comes_back(module: str, monkeypatch: pytest.MonkeyPatch) -
 
     async def run() -> None:
         ear = Ear()
-        child = Child(module, ("stay",), dict, ear.heard.append)
+        child = Child(module, ("stay",), telling({}), ear.heard.append)
         child.start()
         await ear.until(1)
         os.kill(ear.heard[0]["pid"], signal.SIGKILL)
@@ -101,7 +109,7 @@ def test_killed_child_comes_back(module: str, monkeypatch: pytest.MonkeyPatch) -
 def test_child_that_does_not_end_is_killed(module: str) -> None:
     async def run() -> None:
         ear = Ear()
-        child = Child(module, ("deaf",), dict, ear.heard.append)
+        child = Child(module, ("deaf",), telling({}), ear.heard.append)
         child.start()
         await ear.until(2)
         assert await child.stop(0.2) == -signal.SIGKILL
@@ -110,7 +118,22 @@ def test_child_that_does_not_end_is_killed(module: str) -> None:
 
 
 def test_child_that_never_started_is_stopped_at_once(module: str) -> None:
-    assert asyncio.run(Child(module, (), dict, print).stop(1)) == 0
+    assert asyncio.run(Child(module, (), telling({}), print).stop(1)) == 0
+
+
+def test_child_that_still_waits_for_its_word_is_ended_all_the_same(module: str) -> None:
+    async def run() -> None:
+        word: asyncio.Future[Mapping[str, Any]] = asyncio.get_running_loop().create_future()
+        child = Child(module, ("stay",), lambda: word, print)
+        child.start()
+        await comes_true(lambda: child.pid is not None)
+        pid = child.pid
+        assert await child.stop(10) == -signal.SIGKILL
+        assert child.pid is None
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid or 0, 0)
+
+    asyncio.run(run())
 
 
 def test_child_that_speaks_too_long_a_line_is_started_again(
@@ -121,7 +144,7 @@ def test_child_that_speaks_too_long_a_line_is_started_again(
     async def run() -> None:
         ear = Ear()
         told = {"length": REPORT_LINE_BYTES_MAX}
-        child = Child(module, ("long",), lambda: told, ear.heard.append)
+        child = Child(module, ("long",), telling(told), ear.heard.append)
         child.start()
         await ear.until(1)
         told["length"] = 10

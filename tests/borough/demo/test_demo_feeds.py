@@ -25,7 +25,7 @@ from borough.demo.city.thing import Origin
 from borough.demo.city.thing import Path as Way
 from borough.demo.feeds.documents import DATEX, SPARE, connection, datex, listing
 from borough.demo.recordings.replay import DAY_MS, HOUR_MS
-from ciaas.computing.outgoing import Reach
+from ciaas.computing.reach import Reach
 from ciaas.kernel.sample import Millis, Numbers
 from ciaas.sensorisation.connection import check_document
 from ciaas.sensorisation.contract import Means

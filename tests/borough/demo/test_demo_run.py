@@ -99,6 +99,10 @@ def small_quarter(
     return home
 
 
+async def given_token() -> str:
+    return TOKEN
+
+
 def run(
     platform: SmallPlatform,
     home: Path,
@@ -108,7 +112,7 @@ def run(
     said: list[str] | None = None,
 ) -> Summary:
     async def work(http: str) -> Summary:
-        site = Site(http, ("127.0.0.1", port), TOKEN)
+        site = Site(http, ("127.0.0.1", port), given_token)
         lines = [] if said is None else said
         return await run_demo(site, home, seconds, stop or asyncio.Event(), say=lines.append)
 
@@ -151,7 +155,7 @@ def test_killed_device_process_comes_back_and_nothing_acknowledged_is_lost(
     said: list[str] = []
 
     async def work(http: str) -> Summary:
-        site = Site(http, ("127.0.0.1", broker.port), TOKEN)
+        site = Site(http, ("127.0.0.1", broker.port), given_token)
         running = asyncio.create_task(run_demo(site, small_quarter, None, stop, say=said.append))
         await comes_true(lambda: any("first sample" in line for line in said) or running.done())
         victims = device_processes()

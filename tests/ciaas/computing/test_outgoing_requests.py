@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from borough.clock import MachineClock
-from ciaas.computing.outgoing import Answer, Forbidden, Outgoing, OutgoingError, Reach
+from ciaas.computing.outgoing import Answer, Outgoing
+from ciaas.computing.reach import Forbidden, OutgoingError, Reach
 from ciaas.limits import (
     OUTGOING_ANSWER_BYTES_MAX,
     OUTGOING_CONNECTIONS_MAX,

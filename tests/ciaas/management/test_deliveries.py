@@ -11,7 +11,8 @@ import pytest
 from numpy.typing import NDArray
 
 from borough.clock import MachineClock
-from ciaas.computing.outgoing import Answer, Outgoing, Reach
+from ciaas.computing.outgoing import Answer, Outgoing
+from ciaas.computing.reach import Reach
 from ciaas.kernel.address import PointAddress
 from ciaas.kernel.model import Constraint, ValueType
 from ciaas.kernel.sample import DTYPES, Frame, Kind, Uint32s

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Path
 from fastapi.responses import Response
 from pydantic import BaseModel, Field, StringConstraints
 
-from ciaas.computing.outgoing import Forbidden
+from ciaas.computing.reach import Forbidden
 from ciaas.limits import OUTGOING_URL_CHARS_MAX, SUBSCRIPTION_TITLE_CHARS_MAX, THROTTLE_S_MAX
 from ciaas.management.alarms.document import instant
 from ciaas.management.directory.filter import Filter, FilterError

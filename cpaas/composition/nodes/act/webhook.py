@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field, field_validator
 
-from ciaas.computing.outgoing import Forbidden, Reach
+from ciaas.computing.reach import Forbidden, Reach
 from ciaas.limits import OUTGOING_URL_CHARS_MAX
 from cpaas.composition.nodes.act.changes import Changes
 from cpaas.composition.nodes.contract import IN, Act, Operator, Params, Plain, Setting, Stream
