@@ -203,6 +203,8 @@ class Downlink:
         self._bell.set()
         if self._thread is not None:
             self._thread.join()
+        for id_ in self._waiters.awaited:  # nothing more comes of it in this process
+            self._waiters.tell(self._store.command(id_))
 
     # -- a request
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
+from collections.abc import Sequence
 from concurrent.futures import Future
 from functools import partial
 
@@ -34,12 +35,18 @@ class Waiters:
         return done
 
     def tell(self, command: Command) -> None:
-        """Give a command that has ended to who waits for it."""
+        """Give a command to who waits for it, since it has ended."""
         with self._lock:
             waiting = self._waiting.pop(command.id, [])
         for done in waiting:
             if done.set_running_or_notify_cancel():
                 done.set_result(command)
+
+    @property
+    def awaited(self) -> Sequence[str]:
+        """Ids of the commands that somebody waits for."""
+        with self._lock:
+            return list(self._waiting)
 
     def _forget(self, id_: str, done: Future[Command]) -> None:
         """Make room when a caller gave up."""

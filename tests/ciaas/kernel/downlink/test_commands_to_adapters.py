@@ -203,6 +203,13 @@ def test_callers_that_wait_have_a_bound_and_may_give_up(
     assert again.result(20).state is Rung.EXPIRED
 
 
+def test_callers_that_wait_learn_how_a_command_stands_when_the_platform_stops(town: Town) -> None:
+    town.postman.there = False
+    waiting = town.downlink.outcome(town.order())
+    town.restart()
+    assert waiting.result(20).state is Rung.QUEUED
+
+
 def test_evidence_has_a_bound_and_what_is_left_out_is_looked_up(
     town: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:
