@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple, Self
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 from pydantic_settings import (
@@ -21,6 +22,9 @@ from security.limits import (
     DEVICE_CERTIFICATE_DAYS_MAX,
     DEVICE_CERTIFICATE_DAYS_MIN,
 )
+
+
+_LOCAL = ("127.0.0.1", "::1", "localhost")
 
 
 class SettingsError(Exception):
@@ -56,6 +60,14 @@ def _reachable(entries: tuple[str, ...]) -> tuple[str, ...]:
     return entries
 
 
+def _public(url: str) -> str:
+    parts = urlsplit(url)
+    secure = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOCAL)
+    if url and not (secure and parts.hostname and not parts.query and not parts.fragment):
+        raise ValueError(f"{url!r} is no address of https, such as https://city.example")
+    return url.rstrip("/")
+
+
 ListenText = Annotated[Listen, NoDecode, BeforeValidator(_listen)]
 
 
@@ -72,6 +84,11 @@ class Settings(BaseSettings):
     https_cert: Path | None = None
     """PEM file with the whole chain; turns TLS on."""
     https_key: Path | None = None
+    public_url: Annotated[str, AfterValidator(_public)] = ""
+    """Where people and applications reach the platform, behind a proxy for instance; tokens name it
+    as their issuer. Empty for the address of ``http``."""
+    est: ListenText | None = None
+    """Where devices enrol and renew by EST, over TLS."""
     mqtts: ListenText = Listen("127.0.0.1", 8883)
     """Stock cloud.iO devices insist on port 8883."""
     sync_interval: Literal["1s", "always"] = "1s"
@@ -132,6 +149,11 @@ class Settings(BaseSettings):
         """Where the API is reached on this machine, without a path."""
         host = "127.0.0.1" if self.http.host in ("0.0.0.0", "::") else self.http.host  # noqa: S104 - recognised, not listened on
         return f"{'https' if self.secure else 'http'}://{host}:{self.http.port}"
+
+    @property
+    def issuer(self) -> str:
+        """Address by which others know this platform, without a slash at its end."""
+        return self.public_url or self.base_url
 
     @classmethod
     def settings_customise_sources(

@@ -66,7 +66,8 @@ def main() -> None:
         build(CONSOLE, lambda step: None)
     except BuildError as error:
         if CONSOLE.work.is_dir():
-            _write_state(CONSOLE, "", str(error))
+            # Whoever reads it in the browser has no other way to begin anew than the next start.
+            _write_state(CONSOLE, "", f"{error}. When that is mended: ./run console")
         sys.exit(str(error))
 
 

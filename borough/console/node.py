@@ -19,6 +19,8 @@ NODE_MAJOR_MIN = 22
 _UV = Path(sys.executable).with_name("uv")
 _NOISE = "A complete log of this run"
 """With what npm ends, whatever went wrong."""
+_REASON = re.compile(r"request to \S+ failed, reason: .*")
+"""Where npm says what is wrong with the network, above a page of other lines."""
 _WORDS = 3
 """Lines of a failed program that are worth showing."""
 
@@ -131,5 +133,8 @@ def _install(lock: Path) -> None:
 
 def _last_words(output: bytes) -> str:
     lines = [line.strip() for line in output.decode(errors="replace").splitlines()]
+    reasons = [found[0] for line in lines if (found := _REASON.search(line))]
+    if reasons:
+        return reasons[-1]
     worth = [line for line in lines if line and _NOISE not in line]
     return " · ".join(worth[-_WORDS:]) or "it said nothing"

@@ -57,11 +57,12 @@ class Town:
     def url(self) -> str:
         return f"http://{self.platform.http}"
 
-    def set_up_code(self) -> str:
-        """Return the code that the start printed."""
-        output = self.platform.home.with_name(self.platform.home.name + ".out").read_text()
-        code: str = re.findall(r"first administrator: (\S+)", output)[-1]
-        return code
+
+def set_up_code(platform: Platform) -> str:
+    """Return the code that the start printed."""
+    output = platform.home.with_name(platform.home.name + ".out").read_text()
+    code: str = re.findall(r"first administrator: (\S+)", output)[-1]
+    return code
 
 
 @dataclass
@@ -69,7 +70,8 @@ class Tab:
     """A page of the browser, and what it did that it should not have done."""
 
     page: Page
-    town: Town
+    url: str
+    """Of the platform."""
     faults: list[str] = field(default_factory=list)
 
     def watch(self) -> None:
@@ -81,14 +83,14 @@ class Tab:
             "request",
             lambda request: (
                 None
-                if request.url.startswith((self.town.url, "data:", "blob:"))
+                if request.url.startswith((self.url, "data:", "blob:"))
                 else self.faults.append(f"asked {request.url}")
             ),
         )
 
     def open(self, path: str) -> Page:
         """Go to a page of the console."""
-        self.page.goto(self.town.url + path)
+        self.page.goto(self.url + path)
         return self.page
 
     def sign_in(self) -> None:
@@ -136,7 +138,7 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 @pytest.fixture
 def stranger(context: BrowserContext, town: Town) -> Iterator[Tab]:
     """A tab in which nobody is signed in; at the end it must have been blameless."""
-    tab = Tab(context.new_page(), town)
+    tab = Tab(context.new_page(), town.url)
     tab.watch()
     yield tab
     assert tab.faults == []
@@ -146,7 +148,7 @@ def stranger(context: BrowserContext, town: Town) -> Iterator[Tab]:
 def set_up(town: Town) -> None:
     """The first administrator, made by the API as the set-up page does."""
     answer = town.platform.client().post(
-        "/setup", json={"code": town.set_up_code(), "name": NAME, "password": PASSWORD}
+        "/setup", json={"code": set_up_code(town.platform), "name": NAME, "password": PASSWORD}
     )
     answer.raise_for_status()
 

@@ -43,6 +43,12 @@ def furnish(client: httpx.Client, now: int) -> dict[str, str]:
     _observe(client, address, [(now - HOUR_S, 21.0)])
     _describe(client, address, {"unit": "degC", "quantity": "air temperature", "range": [-40, 60]})
     _observe(client, address, [(now - 5, 900.0)])
+    gate = made["Flood gate"] = _endpoint(client, "Flood gate", "flood-gate")
+    address = f"{gate}/gate/water/high"
+    _observe(client, address, [(now - HOUR_S, False)])
+    alarm = {"severity": "critical", "text": "The river stands at the gate"}
+    _describe(client, address, {"alarm": alarm})
+    _observe(client, address, [(now - 30, True)])
     for name in HOSTILE:
         uuid = made[name] = _endpoint(client, name, name)
         _describe(client, uuid, {"tags": [name], "title": name, "note": name})

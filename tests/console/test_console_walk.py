@@ -93,8 +93,41 @@ def test_a_set_point_is_set_and_its_rungs_are_shown(tab: Tab, town: Town) -> Non
     page.get_by_role("button", name="Send").click()
     page.get_by_role("status").filter(has_text=re.compile("64.*Verified")).wait_for()
     assert until(lambda: town.lamp.level == 64, "the lamp's light")
-    for rung in ("Requested", "Authorised", "Sent"):
+    for rung in ("Requested", "Authorised", "Queued", "Sent", "Verified"):
         assert page.get_by_role("listitem").filter(has_text=rung).is_visible()
+    # The line goes on with what the lamp confirmed, without being asked for again.
+    page.get_by_role("img", name=re.compile("^Level, the last 24 hours:.*last 64")).wait_for()
+
+
+def test_an_alarm_is_seen_by_who_says_so(tab: Tab, town: Town) -> None:
+    page = tab.page
+    alarm = page.get_by_role("listitem").filter(has_text="The river stands at the gate")
+    alarm.get_by_text("Critical").wait_for()
+    alarm.get_by_role("button", name="I have seen it: The river stands at the gate").click()
+    alarm.get_by_text(f"seen by {NAME}").wait_for()
+    assert alarm.get_by_role("button").count() == 0
+    told = town.platform.client().get("/alarms", params={"open": True}).json()["alarms"]
+    [stored] = [one for one in told if one["text"] == "The river stands at the gate"]
+    assert stored["acknowledged_by"] == NAME
+    alarm.get_by_role("link").click()
+    page.get_by_role("heading", name="Flood gate").wait_for()
+
+
+def test_escape_takes_back_what_would_delete(tab: Tab, town: Town) -> None:
+    page = tab.open(f"/mashups/{town.endpoints['mashup']}")
+    page.get_by_role("button", name="Delete").click()
+    page.get_by_role("button", name="Really delete").wait_for()
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Delete", exact=True).wait_for()
+    assert page.get_by_role("button", name="Keep it").count() == 0
+
+
+def test_escape_empties_the_search(tab: Tab) -> None:
+    page = tab.open("/devices?text=Mikonkatu")
+    page.get_by_text("1 device", exact=True).wait_for()
+    page.get_by_label("Search devices").press("Escape")
+    page.get_by_text("Noise meter Bulevardi").wait_for()
+    assert "text=" not in page.url
 
 
 def test_a_template_becomes_a_mashup_that_was_tried(tab: Tab) -> None:

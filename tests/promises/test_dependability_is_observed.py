@@ -99,17 +99,65 @@ def test_metrics_are_openmetrics(platform: Platform) -> None:
     assert 'borough_process_memory_bytes{role="core"}' in answer.text
 
 
-def test_host_and_stores_are_points_with_capacity_and_use(tmp_path: Path) -> None:
+def test_what_the_platform_has_and_uses_are_points(tmp_path: Path) -> None:
     with running(tmp_path / "home", observe_each_s=0.5) as platform:
         client = platform.client()
 
-        def hits() -> dict[str, float]:
-            found = client.get("/search", params={"project": "platform"}).json()["hits"]
-            return {hit["address"].partition("/")[2]: hit["value"] for hit in found}
+        def points() -> dict[str, Any]:
+            found = client.get("/search", params={"project": "platform", "limit": 200}).json()
+            return {hit["address"].partition("/")[2]: hit["value"] for hit in found["hits"]}
 
-        points = until(lambda: h if len(h := hits()) > 20 else None, "points of the platform")
-    assert 0 < points["memory/use/used"] < points["memory/use/capacity"]
-    assert 0 < points["volume/home/used"] < points["volume/home/capacity"]
-    assert points["core/process/memory"] > 10_000_000
-    assert points["history/files/used"] > 0
-    assert points["devices/queue/messages"] >= 0
+        first = until(lambda: p if len(p := points()) > 20 else None, "points of the platform")
+        job = nightly(platform)
+        client.post(f"/jobs/{job}/runs").raise_for_status()
+        until(lambda: points().get(f"{job}/run/outcome") == "succeeded", "the run as a point")
+        resource = f"job:{job}"
+        until(lambda: states(platform, resource) == ["up"], "the job to be seen")
+        # Its owner is gone: it is refused from now on.
+        client.patch("/users/night.owl", json={"disabled": True}).raise_for_status()
+        client.post(f"/jobs/{job}/runs").raise_for_status()
+        until(lambda: states(platform, resource) == ["up", "down"], "the failure")
+        until(lambda: points().get(f"{job}/run/outcome") == "refused", "the refusal as a point")
+        platform.stop()
+        platform.start()
+        until(lambda: states(platform, resource)[-2:] == ["unknown", "down"], "the time away")
+        assert figures(platform)[resource]["failures"] == 1
+        last = points()
+    assert 0 < first["memory/use/used"] < first["memory/use/capacity"]
+    assert 0 < first["volume/home/used"] < first["volume/home/capacity"]
+    assert first["core/process/memory"] > 10_000_000
+    assert first["history/files/used"] > 0
+    assert first["devices/queue/messages"] >= 0
+    assert first["city/objects/used"] == 0
+    assert (last["city/objects/used"], last["city/jobs/used"]) == (1, 1)
+    assert 0 < last["city/bucket/used"] < last["city/bucket/capacity"]
+    assert last[f"{job}/run/duration"] >= 0
+
+
+def nightly(platform: Platform) -> str:
+    """Have a user make a job on a point that holds a value; returns the job's UUID."""
+    client = platform.client()
+    endpoint = client.post("/endpoints", params={"friendlyName": "Lamp"}).json()["uuid"]
+    address = f"{endpoint}/Lamp/meter/power"
+    sample = {"address": address, "value": 1.0, "timestamp": 1_743_289_200}
+    client.post("/observations", json={"observations": [sample]}).raise_for_status()
+    secret = "by night the owl is awake"
+    client.post("/users", json={"name": "night.owl", "password": secret}).raise_for_status()
+    grant = {"user": "night.owl", "prefix": "project:city", "level": "WRITE"}
+    client.put("/grants", json=grant).raise_for_status()
+    signed = client.post("/login", json={"name": "night.owl", "password": secret})
+    document = {
+        "name": "by night",
+        "query": {
+            "select": {"addresses": [address]},
+            "interval": {"from": "2025-03-29", "to": "2025-03-31"},
+            "measures": ["count"],
+        },
+        "schedule": {"cron": "0 3 * * *"},
+        "target": {"key": "night/{date}.csv"},
+    }
+    owl = {"Authorization": f"Bearer {signed.json()['token']}"}
+    made = client.post("/jobs", json=document, headers=owl)
+    made.raise_for_status()
+    uuid: str = made.json()["id"]
+    return uuid

@@ -1,5 +1,6 @@
-import { useEffect, useSyncExternalStore } from "react";
+import { useEffect, useState, useSyncExternalStore } from "react";
 import type { Value } from "../parts/format";
+import type { Row } from "../parts/series";
 import { useConnection } from "./connection";
 
 /** One sample as the live feed tells it. */
@@ -13,6 +14,8 @@ export type Sample = {
 };
 
 const OFFLINE_AFTER_MS = 10_000;
+const TAIL_EACH_MS = 500;
+const TAIL_ROWS = 600;
 const AGAIN_MS = 2_000;
 
 /**
@@ -127,4 +130,43 @@ export function useSample(address: string): Sample | undefined {
     (tell) => feed.listen(address, tell),
     () => feed.newest(address),
   );
+}
+
+/**
+ * Returns what came of a point after a time (ISO 8601), oldest first: the end of a line that was
+ * asked for before. It grows at most twice a second, and keeps the newest rows when they are many.
+ */
+export function useTail(address: string, after: string | undefined): Row[] {
+  const [tail, grow] = useState<Row[]>(NO_ROWS);
+  useEffect(() => {
+    grow((rows) => (after === undefined ? NO_ROWS : rows.filter((row) => row.time > after)));
+    if (after === undefined) return undefined;
+    let waiting: Row[] = [];
+    let timer: number | undefined;
+    const add = () => {
+      timer = undefined;
+      const fresh = waiting;
+      waiting = [];
+      grow((rows) => joined(rows, fresh));
+    };
+    const stop = feed.listen(address, () => {
+      const sample = feed.newest(address);
+      if (sample === undefined || sample.observed_at <= after) return;
+      waiting.push({ time: sample.observed_at, value: sample.value ?? null, verdict: sample.verdict, reason: sample.reason ?? null });
+      timer ??= window.setTimeout(add, TAIL_EACH_MS);
+    });
+    return () => {
+      stop();
+      window.clearTimeout(timer);
+    };
+  }, [address, after]);
+  return tail;
+}
+
+const NO_ROWS: Row[] = [];
+
+/** Returns rows with those that are newer behind them. */
+function joined(rows: Row[], fresh: Row[]): Row[] {
+  const last = rows.at(-1)?.time ?? "";
+  return [...rows, ...fresh.filter((row) => row.time > last)].slice(-TAIL_ROWS);
 }

@@ -21,14 +21,23 @@ type FieldProps = Omit<TextFieldProps, "className" | "children"> & { label: stri
 export function Field({ label, hint, fault, placeholder, ...rest }: FieldProps) {
   return (
     <TextField {...rest} className={styles.field!}>
-      <Label>{label}</Label>
-      <Input className={styles.input!} placeholder={placeholder} />
-      {hint && (
-        <Text slot="description" className={styles.hint!}>
-          {hint}
-        </Text>
+      {({ isInvalid }) => (
+        <>
+          <Label>{label}</Label>
+          <Input className={styles.input!} placeholder={placeholder} />
+          {/* Always there: a line that went when the field is left would move the button that is being pressed. */}
+          <div className={styles.said}>
+            {hint && !isInvalid && (
+              <Text slot="description" className={styles.hint!}>
+                {hint}
+              </Text>
+            )}
+            <FieldError className={styles.fault!}>
+              {fault ?? (({ validationDetails, defaultChildren }) => (validationDetails.tooShort && hint ? hint : defaultChildren))}
+            </FieldError>
+          </div>
+        </>
       )}
-      {fault ? <FieldError className={styles.fault!}>{fault}</FieldError> : <FieldError className={styles.fault!} />}
     </TextField>
   );
 }

@@ -7,12 +7,15 @@ export type Columns = { times: number[]; values: (number | null)[]; bad: (number
 /** A silence so many times longer than usual is a gap in the line. */
 const GAP_TIMES = 5;
 
-/** Returns rows as columns; null breaks the line where nothing was measured for a while. */
-export function columns(rows: readonly Row[]): Columns {
+/**
+ * Returns rows as columns; null breaks the line where nothing was measured for a while. What came
+ * since they were asked for follows: it says nothing of how close together the others lie.
+ */
+export function columns(rows: readonly Row[], tail: readonly Row[] = []): Columns {
   const found: Columns = { times: [], values: [], bad: [] };
   const usual = usualStep(rows);
   let before: number | null = null;
-  for (const row of rows) {
+  for (const row of [...rows, ...tail]) {
     const value = typeof row.value === "boolean" ? Number(row.value) : row.value;
     if (typeof value !== "number") continue;
     const time = Date.parse(row.time) / 1000;

@@ -129,6 +129,7 @@ def test_the_child_writes_for_the_page_why_it_ended(
         builds.main()
     told = json.loads(checkout.state.read_text())
     assert "is an npm registry reachable" in told["failed"]
+    assert told["failed"].endswith("./run console")
     assert PageFolder(checkout.work).progress().failed == told["failed"]
     assert not (checkout.built / STAMP).exists()
 
@@ -138,6 +139,24 @@ def test_a_program_that_fails_is_told_with_its_last_words(tmp_path: Path) -> Non
     script = "import sys; print('one'); print('why', file=sys.stderr); sys.exit(3)"
     with pytest.raises(BuildError, match=r"the work failed: .*why"):
         node.run(["-c", script], tmp_path, "the work", 30.0)
+
+
+def test_of_npm_the_line_that_says_what_is_wrong_is_told(tmp_path: Path) -> None:
+    node = Node(Path(sys.executable), Path("npm"))
+    words = (
+        "npm error code ECONNREFUSED",
+        "npm error FetchError: request to http://npm.example/x failed, reason: gone",
+        "npm error     at ClientRequest.emit (node:events:509:28)",
+        "npm error }",
+        "npm error",
+        "npm error If you are behind a proxy, please make sure",
+    )
+    script = f"import sys; print({chr(10).join(words)!r}); sys.exit(1)"
+    with pytest.raises(BuildError) as told:
+        node.run(["-c", script], tmp_path, "npm", 30.0)
+    assert str(told.value) == (
+        "npm failed: request to http://npm.example/x failed, reason: gone"
+    )
 
 
 def test_a_program_that_takes_too_long_is_ended(tmp_path: Path) -> None:

@@ -36,6 +36,10 @@ export function Rung({ state }: { state: string }) {
   );
 }
 
+function sentence(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
 /** Every rung of one command: those reached with their time, those still ahead in grey. */
 export function Ladder({ command, unit }: { command: Asked; unit: string }) {
   const reached = new Map(command.rungs.map((rung) => [rung.rung as string, rung]));
@@ -55,7 +59,7 @@ export function Ladder({ command, unit }: { command: Asked; unit: string }) {
         {[...reached.values()].map((rung) => (
           <li key={rung.rung} data-reached>
             <span className={styles.rung}>{words(rung.rung)}</span>
-            <span className={styles.why}>{rung.why ?? MEANING[rung.rung]}</span>
+            <span className={styles.why}>{rung.why ? sentence(rung.why) : MEANING[rung.rung]}</span>
             <span className={styles.age}>{momentText(rung.at)}</span>
           </li>
         ))}

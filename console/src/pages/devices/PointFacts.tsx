@@ -28,7 +28,15 @@ export function PointFacts({ point, facts }: { point: PointOf; facts: Record<str
           ))}
         <dt>Address</dt>
         <dd>
-          <code>{point.address}</code>
+          <code>
+            {point.address.split("/").map((level, depth) => (
+              <span key={depth}>
+                {depth > 0 && "/"}
+                <wbr />
+                {level}
+              </span>
+            ))}
+          </code>
         </dd>
       </dl>
     </Panel>

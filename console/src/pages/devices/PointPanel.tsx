@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { ChartLine } from "lucide-react";
 import { lazy, Suspense, useMemo, useState } from "react";
 import { call } from "../../api/client";
-import { type Sample, useSample } from "../../live/stream";
+import { type Sample, useSample, useTail } from "../../live/stream";
 import { Notice } from "../../parts/controls";
 import { ageText, momentText, numberText, unitText, valueText } from "../../parts/format";
 import { useNow } from "../../parts/now";
@@ -93,8 +93,10 @@ function Course({ point, unit }: { point: PointOf; unit: string }) {
     },
     refetchInterval: range === "hour" ? 10_000 : 60_000,
   });
-  const rows = history.data?.rows ?? NONE;
-  const data = useMemo(() => columns(rows), [rows]);
+  const past = history.data?.rows ?? NONE;
+  const tail = useTail(point.address, history.data && (past.at(-1)?.time ?? new Date(history.data.from * 1000).toISOString()));
+  const rows = useMemo(() => (tail.length ? [...past, ...tail] : past), [past, tail]);
+  const data = useMemo(() => columns(past, tail), [past, tail]);
   const figures = extent(data.values);
   const name = nameOf(point);
   const label = figures
@@ -118,7 +120,7 @@ function Course({ point, unit }: { point: PointOf; unit: string }) {
         <Rows rows={rows} unit={unit} label={label} />
       ) : (
         <Suspense fallback={<Bones lines={1} height={282} />}>
-          <Chart data={data} label={label} unit={unit} stepped={!numeric} from={history.data.from} to={history.data.to} />
+          <Chart data={data} label={label} unit={unit} stepped={!numeric} from={history.data.from} to={Math.max(history.data.to, data.times.at(-1) ?? 0)} />
         </Suspense>
       )}
     </>

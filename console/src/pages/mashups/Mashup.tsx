@@ -82,7 +82,7 @@ function Actions({ mashup: shown, ready }: { mashup: MashupEntity; ready: boolea
   });
   const error = act.error ?? remove.error;
   return (
-    <div className={styles.actions}>
+    <div className={styles.actions} onKeyDown={(event) => event.key === "Escape" && ask(false)}>
       {error && <Notice>{error.message}</Notice>}
       {shown.state === "draft" && (
         <Button look="primary" isDisabled={!ready} isPending={act.isPending} onPress={() => act.mutate("publish")}>
