@@ -194,8 +194,9 @@ async def gaps(
 ) -> tuple[int, int, Counter[str]]:
     """Return the gaps of polled devices, the rows they delivered, and the rows' verdicts.
 
-    A device, given by the addresses of its points, is silent between two times of any of them; the
-    time up to its first sample is its start, not a gap; the time after its last one counts.
+    A device, given by the addresses of its points, is silent between two times of any of them. The
+    time up to its first value is its start, not a gap: at a second start field asks before the
+    quarter's servers listen, and records that it could not read. Silence after the last one counts.
 
     Raises:
         PlatformError: history did not answer.
@@ -207,8 +208,13 @@ async def gaps(
         rows = [row for rows in found.values() for row in rows]
         delivered += len(rows)
         verdicts.update(row["verdict"] for row in rows)
-        moments = np.unique([milliseconds(row["time"]) for row in rows] + [end])
-        silent += int(np.count_nonzero(np.diff(moments) > longest_ms)) if rows else 1
+        times = np.array([milliseconds(row["time"]) for row in rows], np.int64)
+        valued = times[[row["value"] is not None for row in rows]]
+        if not len(valued):
+            silent += 1
+            continue
+        moments = np.unique([*times[times >= valued.min()], end])
+        silent += int(np.count_nonzero(np.diff(moments) > longest_ms))
     return silent, delivered, verdicts
 
 

@@ -206,6 +206,26 @@ def test_gaps_are_silences_of_a_device_longer_than_two_and_a_half_polls() -> Non
     }
 
 
+def test_what_could_not_be_read_before_the_first_value_is_a_start_and_no_gap() -> None:
+    platform = SmallPlatform()
+    nothing: list[tuple[int, float | None, str]] = [
+        (START, None, "bad"),
+        (START + 3_000, None, "bad"),
+    ]
+    seen = [(START + at, 1.0, "good") for at in (11_000, 13_000, 15_000)]
+    platform.history[A] = [*nothing, *seen]
+    platform.history[B] = nothing
+
+    def silent(address: str, until: int) -> int:
+        return using(platform, lambda p: gaps(p, [[address]], START, until, 2.0))[0]
+
+    assert silent(A, START + 16_000) == 0
+    assert silent(A, START + 21_000) == 1
+    platform.history[A].insert(3, (START + 12_000, None, "bad"))
+    assert silent(A, START + 16_000) == 0
+    assert silent(B, START + 4_000) == 1, "it never had a value"
+
+
 def test_quarantine_is_counted_for_our_endpoints_since_the_start(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
