@@ -292,6 +292,10 @@ class CertificateStore(Protocol):
         """Store, replacing every earlier token of the same endpoint."""
         ...
 
+    def provision(self, digest: str) -> ProvisionEntry | None:
+        """Return the entry, which stays, also when it has expired; None when unknown."""
+        ...
+
     def take_provision(self, digest: str, now: int) -> ProvisionEntry | None:
         """Remove and return the entry in one transaction; None when unknown or expired."""
         ...

@@ -21,12 +21,13 @@ from starlette.types import ASGIApp
 from borough.clock import MachineClock
 from borough.console.checkout import CONSOLE
 from borough.home import Home, HomeError
+from borough.roles.applications import CityApplications
 from borough.roles.attendance import Attendance, Claims
 from borough.roles.backup import Backup
 from borough.roles.commands import CityCommands
 from borough.roles.composing import workshop
 from borough.roles.documents import DocumentDoor
-from borough.roles.events import CityEvents
+from borough.roles.events import CityEvents, witness_of
 from borough.roles.finding import Finding
 from borough.roles.first_start import first_steps
 from borough.roles.gate import DeviceGate
@@ -42,7 +43,7 @@ from borough.roles.rights_feed import RightsFeed
 from borough.roles.sealing import Sealing
 from borough.roles.settled import answer_settled, settled
 from borough.roles.sightings import hear_sightings
-from borough.settings import Settings
+from borough.settings import Listen, Settings
 from borough.tls.server import open_tls, refuse_plain
 from borough.wiring import dialler, open_keys, read_bus
 from ciaas.computing.admission.callout import Callout
@@ -120,8 +121,19 @@ class Core:
         self._tls = open_tls(home, settings, self._authority, self._keys.ca_passphrase)
         self._catalogue = Catalogue(self._registry.resources)
         self._rights = RightsFeed(self._registry)
+        self._applications = CityApplications(
+            self._registry,
+            self._keys,
+            settings.issuer,
+            lambda: self._rights.rights.version,
+            self._clock,
+            settings.outgoing_allow,
+        )
         self._accounts = Accounts(
-            self._registry.accounts, now_ms, lambda: self._rights.rights.version
+            self._registry.accounts,
+            now_ms,
+            lambda: self._rights.rights.version,
+            issued=self._applications.access,
         )
         self._attendance = Attendance(self._catalogue, self._history, self._notes.add, self._clock)
         self._judge = judge_of(self._catalogue, self._history)
@@ -158,6 +170,7 @@ class Core:
             self._clock,
         )
         self._commands.downlink.on_steps(self._events.stepped)
+        self._witness = witness_of(self._events.hub, self._record, self._accesses)
         self._city_keys = CityKeys(home, self._keys, self._registry, self._clock)
         self._build_uplink()
         self._build_admission()
@@ -266,6 +279,7 @@ class Core:
             pages=PageFolder(CONSOLE.work),
             commands=self._commands.downlink,
             events=self._events.desk,
+            oidc=self._applications.desk(self._accounts, self._rights.rights),
             assurance=Assurance(
                 self._registry.groups,
                 self._accesses,
@@ -308,7 +322,11 @@ class Core:
         async with contextlib.AsyncExitStack() as stack:
             stack.push_async_callback(self._close)
             await stack.enter_async_context(self._serving(app))
+            if self._settings.est is not None:
+                await stack.enter_async_context(self._serving_est(app, self._settings.est))
             self._events.start()
+            self._witness.start()
+            stack.push_async_callback(asyncio.to_thread, self._witness.stop)
             # Before the server ends, or readers of live feeds would keep it from ending.
             stack.push_async_callback(self._events.close)
             self._awaited = "the broker"
@@ -319,6 +337,7 @@ class Core:
                 guard_loop(),
                 self._keep_reserve(),
                 self._sealing.run(),
+                self._applications.watch.run(),
                 self._index_accesses(),
                 self._attendance.insist(),
                 *self._monitoring.work(control, self._uplink.write),
@@ -353,6 +372,16 @@ class Core:
                 yield
         finally:
             following.cancel()
+
+    @contextlib.asynccontextmanager
+    async def _serving_est(self, app: ASGIApp, listen: Listen) -> AsyncIterator[None]:
+        from borough.roles.est import serving_est  # only where it is set
+        from borough.tls.est import EstTls
+
+        passphrase = self._keys.ca_passphrase
+        tls = EstTls(self._home, self._settings, listen, self._authority, passphrase)
+        async with serving_est(app, listen, tls):
+            yield
 
     @contextlib.asynccontextmanager
     async def _taking_part(self) -> AsyncIterator[Client]:

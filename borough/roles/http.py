@@ -7,6 +7,7 @@ import contextlib
 import socket
 import ssl
 from collections.abc import AsyncIterator, Iterator
+from typing import Literal
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -21,7 +22,10 @@ _TAKES_NOTHING_MS = 60_000
 
 @contextlib.asynccontextmanager
 async def serving(
-    app: ASGIApp, listen: Listen, tls: ssl.SSLContext | None = None
+    app: ASGIApp,
+    listen: Listen,
+    tls: ssl.SSLContext | None = None,
+    protocol: type[asyncio.Protocol] | Literal["httptools"] = "httptools",
 ) -> AsyncIterator[None]:
     """Serve for the length of the block; at its end requests under way are answered first."""
     bound = socket.create_server((listen.host, listen.port), backlog=_BACKLOG)
@@ -37,7 +41,7 @@ async def serving(
             log_config=None,
             access_log=False,
             lifespan="off",
-            http="httptools",
+            http=protocol,
             timeout_graceful_shutdown=_LAST_ANSWERS_S,
             server_header=False,
             ssl_context_factory=None if tls is None else lambda config, default: tls,

@@ -39,6 +39,8 @@ def up(home: Home, settings: Settings, on_ready: Callable[[], None]) -> int:
     with held(home) as locks:
         check_port("http", settings.http)
         check_port("mqtts", settings.mqtts)
+        if settings.est is not None:
+            check_port("est", settings.est)
         keys = complete_keys(home) if home.keys.exists() else create_keys(home)
         unlock_key = key_for_children(keys)
         core = PythonRole(

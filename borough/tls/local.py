@@ -8,7 +8,6 @@ from pathlib import Path
 from borough.home import Home, HomeError
 from borough.settings import Settings
 
-
 _END = "-----END CERTIFICATE-----"
 
 

@@ -11,7 +11,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from borough.home import Home, HomeError
 from borough.settings import Settings
 from borough.tls.certificate import ensure_certificate, names_of
-from borough.tls.local import own_certificate, own_key
 from security.encryption.authority import Authority
 from security.encryption.certificates import AuthorityError
 
@@ -32,12 +31,18 @@ class ServerTls:
     """
 
     def __init__(
-        self, home: Home, settings: Settings, authority: Authority, passphrase: bytes
+        self,
+        home: Home,
+        settings: Settings,
+        authority: Authority,
+        passphrase: bytes,
+        name: str = "https",
     ) -> None:
+        """``name`` is that of the files of the own authority's certificate."""
         self._authority = authority
         self._given = settings.https_cert is not None
-        self._certificate = settings.https_cert or own_certificate(home)
-        self._key = settings.https_key or own_key(home)
+        self._certificate = settings.https_cert or home.authority / f"{name}.pem"
+        self._key = settings.https_key or home.authority / f"{name}.key"
         self._passphrase = b"" if self._given else passphrase
         self._names = names_of(settings.http.host, settings.certificate_names)
         self._renew()

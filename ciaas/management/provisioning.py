@@ -21,8 +21,8 @@ from ciaas.limits import PROVISION_TOKEN_LIFE_MS
 from ciaas.management.bundle import Bundle, ProvisioningError, check_properties
 from ciaas.ports import Clock, Endpoint, Feed, Missing, RegistryStore
 from security.encryption.authority import Authority
-from security.encryption.certificates import AuthorityError, IssuedCertificate
-from security.encryption.public_keys import from_text
+from security.encryption.certificates import AuthorityError, IssuedCertificate, Presented
+from security.encryption.public_keys import from_request, from_text
 from security.limits import DEVICE_CERTIFICATE_DAYS, DEVICE_CERTIFICATE_DAYS_MIN
 from security.ports import CertificateEntry, CertificateStore, ProvisionEntry
 
@@ -193,6 +193,52 @@ class Provisioning:
             "again, before that"
         )
         return tuple(notes)
+
+    def enrol(self, token: str, endpoint: str, csr: str) -> IssuedCertificate | None:
+        """Use a token up for a certificate alone; None when it is unknown, used or expired.
+
+        Args:
+            token: As `provision_token` gave it.
+            endpoint: UUID that the token has to be for; empty for any.
+            csr: Signing request in PEM.
+
+        Raises:
+            ProvisioningError: the request is no CSR or its key too weak; the token stays good.
+        """
+        try:
+            from_request(csr)
+        except AuthorityError as error:
+            raise ProvisioningError(str(error)) from error
+        known = self.certificates.provision(_digest(token))
+        if known is None or endpoint not in ("", known.endpoint):
+            return None
+        entry = self.certificates.take_provision(known.digest, self.clock.now_ms())
+        return None if entry is None else self.issue(EndpointId(entry.endpoint), csr=csr)
+
+    def renew(self, presented: Presented, csr: str) -> IssuedCertificate | None:
+        """Issue the successor of a certificate that its holder has just proved to hold.
+
+        Returns:
+            None when that certificate is not one that the broker would let in.
+
+        Raises:
+            ProvisioningError: as `sign`.
+        """
+        entry = self.certificates.certificate(presented.serial)
+        now_ms = self.clock.now_ms()
+        if (
+            entry is None
+            or entry.fingerprint != presented.fingerprint
+            or entry.endpoint != presented.common_name
+            or entry.revoked
+            or entry.not_after <= now_ms
+        ):
+            return None
+        try:
+            endpoint = self.registry.endpoint(EndpointId(entry.endpoint))
+        except Missing:
+            return None
+        return None if endpoint.banned else self.issue(endpoint.uuid, csr=csr)
 
     def issue(
         self,

@@ -19,9 +19,17 @@ from cpaas.access.routes.commands import commands, setting
 from cpaas.access.routes.composition import mashups, publishing, templates
 from cpaas.access.routes.directory import changes, search
 from cpaas.access.routes.events import alarms, live, subscriptions
+from cpaas.access.routes.oidc import authorize, device, sign_out, tokens
 from cpaas.access.routes.people import browser, grants, groups, projects, rights, session, users
 from cpaas.access.routes.processing import jobs, objects, query
-from cpaas.access.routes.resources import connections, endpoints, journal, metadata, provisioning
+from cpaas.access.routes.resources import (
+    connections,
+    endpoints,
+    est,
+    journal,
+    metadata,
+    provisioning,
+)
 from cpaas.access.routes.samples import data, history, observations, quarantine
 from cpaas.access.routes.security import key_ring, keys
 
@@ -40,6 +48,7 @@ def create_app(city: City) -> FastAPI:
     )
     app.state.city = city
     app.state.doorway = session.Doorway()
+    app.state.token_doorway = tokens.doorway()
     problems.install(app)
     # The one added last is passed first.
     app.add_middleware(BodyLimit)
@@ -53,6 +62,9 @@ def create_app(city: City) -> FastAPI:
         changes, setting, commands, templates, mashups, publishing, key_ring, keys,
     ):  # fmt: skip
         app.include_router(routes.router, prefix=PREFIX)
+    app.include_router(est.router)  # where RFC 7030 wants it
+    for provider in (authorize, device, sign_out, tokens):
+        app.include_router(provider.router)  # where OAuth's clients look for it
     app.include_router(metrics.router)  # where monitoring systems look for it
 
     @app.get(f"{PREFIX}/openapi.json", include_in_schema=False)

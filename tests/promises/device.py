@@ -67,14 +67,22 @@ class Enrolled:
     authority: Path
     certificate: bytes
     key: bytes
+    serial: str = ""
 
 
-def enrol(platform: Platform, name: str) -> Enrolled:
-    """Create an endpoint and a certificate for a key of its device, by the public API."""
+def enrol(
+    platform: Platform, name: str, *, days: float | None = None, again: str | None = None
+) -> Enrolled:
+    """Create an endpoint and a certificate for a key of its device, by the public API.
+
+    ``days`` is the certificate's life; ``again`` is an endpoint that gets another certificate.
+    """
     client = platform.client()
-    created = client.post("/endpoints", params={"friendlyName": name})
-    created.raise_for_status()
-    uuid = created.json()["uuid"]
+    uuid = again
+    if uuid is None:
+        created = client.post("/endpoints", params={"friendlyName": name})
+        created.raise_for_status()
+        uuid = created.json()["uuid"]
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name(
         [
@@ -84,7 +92,8 @@ def enrol(platform: Platform, name: str) -> Enrolled:
     )
     request = x509.CertificateSigningRequestBuilder().subject_name(subject)
     pem = request.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
-    issued = client.post(f"/endpoints/{uuid}/certificate", json={"csr": pem.decode()})
+    asked = {"csr": pem.decode()} | ({} if days is None else {"days": days})
+    issued = client.post(f"/endpoints/{uuid}/certificate", json=asked)
     issued.raise_for_status()
     authority = platform.home.with_name(platform.home.name + ".ca.pem")
     authority.write_text(client.get("/ca-certificate").raise_for_status().text)
@@ -93,7 +102,8 @@ def enrol(platform: Platform, name: str) -> Enrolled:
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
-    return Enrolled(uuid, authority, issued.json()["certificate"].encode(), secret)
+    found = issued.json()
+    return Enrolled(uuid, authority, found["certificate"].encode(), secret, found["serial"])
 
 
 class Device:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from anyio import to_thread
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -11,12 +12,17 @@ from cpaas.access.city import City
 from cpaas.access.entrance.cookie import from_our_page, session_of
 from cpaas.access.problems import unauthenticated
 from security.aaa.errors import NotAuthenticated
+from security.aaa.tokens import is_token
 
 _PREFIX = "/api/v1"
 _OPEN = frozenset(
     f"{_PREFIX}/{path}" for path in ("health", "openapi.json", "setup", "login", "session")
 )
 _PROVISION = f"{_PREFIX}/provision/"
+_PROVIDER = ("/oauth2/", "/.well-known/openid-configuration")
+"""Where people and applications prove themselves by means of their own."""
+EST = "/.well-known/est/"
+"""Devices prove themselves there by means of their own."""
 
 
 class Authentication:
@@ -34,10 +40,10 @@ class Authentication:
         if scope["type"] == "http" and not _is_open(scope["path"]):
             try:
                 # Remembered tokens are answered from memory; another costs two short reads.
-                prove = partial(
-                    self._city.accounts.authenticate, _bearer(scope) or _of_browser(scope)
-                )
-                principal = prove()
+                token = _bearer(scope) or _of_browser(scope)
+                prove = partial(self._city.accounts.authenticate, token)
+                # A signature takes longer, and the first one of all imports what looks at it.
+                principal = prove() if is_token(token) else await to_thread.run_sync(prove)
             except NotAuthenticated as error:
                 await unauthenticated(str(error))(scope, receive, send)
                 return
@@ -45,13 +51,14 @@ class Authentication:
                 "principal": principal,
                 "who": principal.user.name,
                 "token": principal.token,
+                "app": principal.application,
                 "prove": prove,  # an answer that goes on for long asks again
             }
         await self._app(scope, receive, send)
 
 
 def _is_open(path: str) -> bool:
-    return path in _OPEN or path.startswith(_PROVISION)
+    return path in _OPEN or path.startswith((_PROVISION, EST, *_PROVIDER))
 
 
 def _of_browser(scope: Scope) -> str:

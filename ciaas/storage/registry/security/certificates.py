@@ -130,6 +130,14 @@ class Certificates:
                 )
             )
 
+    def provision(self, digest: str) -> ProvisionEntry | None:
+        """Return the entry, which stays, also when it has expired; None when unknown."""
+        with self._database.read() as connection:
+            row = connection.execute(_PROVISIONS.filter_by(digest=digest)).one_or_none()
+        if row is None:
+            return None
+        return ProvisionEntry(row.digest, row.endpoint, row.expires_at, decode(row.properties))
+
     def take_provision(self, digest: str, now: int) -> ProvisionEntry | None:
         """Remove and return the entry in one transaction; None when unknown or expired.
 
