@@ -203,6 +203,8 @@ GRANTS_PER_GROUP_MAX = 10_000
 PERMITS_PER_SUBJECT_MAX = 10_000
 SET_PERMITS_PER_SUBJECT_MAX = 50
 """On classes, selections and endpoint groups; each question of rights looks through them."""
+SET_MASKS_MAX = 1_000
+"""Classes and selections whose points are kept marked, a byte a point each."""
 SET_NAME_CHARS_MAX = 100
 SELECTIONS_PER_PROJECT_MAX = 1_000
 SELECTION_FILTER_BYTES_MAX = 16_384
@@ -434,6 +436,8 @@ FEED_ALIVE_S = 15.0
 """Between two signs of life of a feed that has nothing to tell."""
 FEED_EVENT_ROWS_MAX = 1_000
 """Samples of one event."""
+COMMITS_RECORDED_EACH_S = 1.0
+"""How long commits gather before the record is told of them, in one write."""
 RUNGS_PAGE = 200
 """Rungs of commands read at a time, and kept in memory for all who follow them."""
 
@@ -489,6 +493,13 @@ DEAD_LETTERS_MAX = 100
 """Of one subscription; a further one switches it off instead."""
 POSITION_STORED_S = 2.0
 """How often the position of a subscription is stored while nothing of it is delivered."""
+
+# -- management: services
+SERVICE_HEALTH_EACH_S = 60.0
+SERVICE_CHECKS_AT_ONCE = 8
+SERVICE_CHECK_S_MAX = 5.0
+SERVICE_ANSWER_BYTES_MAX = 65_536
+"""Of a health address; a longer answer counts as none."""
 
 # -- management
 PROVISION_TOKEN_LIFE_MS = 24 * 3_600_000

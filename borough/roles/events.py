@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from borough.roles.guard import die
 from borough.settings import Settings
 from ciaas.computing.reach import Reach
 from ciaas.kernel.catalogue import Catalogue
@@ -18,10 +19,13 @@ from ciaas.management.events.hub import Hub
 from ciaas.management.events.line import LineWriter
 from ciaas.management.events.rungs import Rungs
 from ciaas.management.events.selection import Directory
+from ciaas.management.events.witness import COMMIT, CommitWitness
 from ciaas.management.subscriptions.desk import Subscriptions
 from ciaas.ports import Clock, Commit, HistoryStore
 from ciaas.storage.registry import Registry
+from security.aaa.accesses import AccessLog, Asked
 from security.encryption.envelope import Envelope
+from security.ports import Record
 
 if TYPE_CHECKING:
     from ciaas.computing.outgoing import Outgoing
@@ -87,6 +91,11 @@ class CityEvents:
             self._subscriptions,
         )
 
+    @property
+    def hub(self) -> Hub:
+        """The newest commits, for others who follow them in this process."""
+        return self._hub
+
     def counts(self) -> Mapping[str, Any]:
         """Return what administrators see of it."""
         feeds = self.desk.feeds
@@ -126,3 +135,13 @@ def _outgoing(reach: Reach) -> Outgoing:
 @cache
 def _trusted() -> ssl.SSLContext:
     return ssl.create_default_context()
+
+
+def witness_of(hub: Hub, record: Record, accesses: AccessLog) -> CommitWitness:
+    """Return who tells the record of each commit, from where the record was left."""
+
+    def told() -> int | None:
+        found = accesses.find(Asked(limit=1, kind=COMMIT))
+        return int(found[0]["commit"]) if found else None
+
+    return CommitWitness(hub, record, told, die)

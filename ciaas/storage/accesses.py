@@ -27,8 +27,10 @@ from security.aaa.accesses import Asked, ranges_of_text
 
 log = logging.getLogger(__name__)
 
-_FORM = 1
+_FORM = 2
 """Raised when the tables or what is put into them changes: an older index is made anew."""
+_COMMIT = "commit"
+"""Kind of the entries that tell of commits: many, and nobody's accesses."""
 _TABLES = (
     "CREATE TABLE state (form INTEGER, sequence INTEGER, file INTEGER, offset INTEGER)",
     """CREATE TABLE entry (
@@ -38,6 +40,11 @@ _TABLES = (
     "CREATE INDEX entry_who ON entry (who, seq)",
     "CREATE INDEX entry_kind ON entry (kind, seq)",
     "CREATE INDEX entry_at ON entry (at)",
+    # Apart from the others, which they would soon push out of what can be found.
+    """CREATE TABLE commit_entry (
+        seq INTEGER PRIMARY KEY, at INTEGER, kind TEXT, who TEXT,
+        file INTEGER, offset INTEGER, length INTEGER
+    )""",
     """CREATE TABLE touch (
         bucket INTEGER, seq INTEGER, first INTEGER, last INTEGER,
         PRIMARY KEY (bucket, seq, first)
@@ -76,8 +83,9 @@ class AccessIndex:
         self.catch_up()
         clauses, values = _conditions(asked)
         from_touch = "" if asked.point is None else "JOIN touch USING (seq)"
+        table = "commit_entry" if asked.kind == _COMMIT else "entry"
         statement = (
-            f"SELECT DISTINCT file, offset, length, seq FROM entry {from_touch} "  # noqa: S608 - made of words of this module alone
+            f"SELECT DISTINCT file, offset, length, seq FROM {table} {from_touch} "  # noqa: S608 - made of words of this module alone
             f"WHERE {' AND '.join(clauses)} ORDER BY seq DESC LIMIT ?"
         )
         with self._turn:
@@ -148,14 +156,15 @@ class AccessIndex:
         if not lines:
             return False
         end = lines[-1][0]
-        entries, touches = [], []
+        entries: dict[str, list[tuple[object, ...]]] = {"entry": [], "commit_entry": []}
+        touches = []
         for place, line in lines:
             entry = _parsed(line)
             who = str(entry.get("who", ""))
             kind = str(entry.get("kind") or entry.get("action") or "")
             begin = place.offset - len(line)
             at = entry.get("at")
-            entries.append(
+            entries["commit_entry" if kind == _COMMIT else "entry"].append(
                 (
                     *(place.sequence, at if isinstance(at, int) else 0, kind, who),
                     *(place.file, begin, len(line)),
@@ -165,10 +174,14 @@ class AccessIndex:
         oldest = end.sequence - ACCESS_INDEX_ENTRIES_MAX
         self._file.execute("BEGIN")
         try:
-            self._file.executemany("INSERT OR REPLACE INTO entry VALUES (?,?,?,?,?,?,?)", entries)
+            for table, rows in entries.items():
+                self._file.executemany(
+                    f"INSERT OR REPLACE INTO {table} VALUES (?,?,?,?,?,?,?)",  # noqa: S608 - one of two words
+                    rows,
+                )
             self._file.executemany("INSERT OR REPLACE INTO touch VALUES (?,?,?,?)", touches)
-            for table in ("entry", "touch"):
-                self._file.execute(f"DELETE FROM {table} WHERE seq <= ?", [oldest])  # noqa: S608 - one of two words
+            for table in ("entry", "commit_entry", "touch"):
+                self._file.execute(f"DELETE FROM {table} WHERE seq <= ?", [oldest])  # noqa: S608 - one of three words
             self._file.execute("UPDATE state SET sequence = ?, file = ?, offset = ?", [*end])
             self._file.execute("COMMIT")
         except BaseException:

@@ -23,6 +23,7 @@ from ciaas.management.events.rungs import Rungs
 from ciaas.management.events.selection import Selection
 from cpaas.access.answers.documents import rfc3339
 from cpaas.limits import LIVE_CHANGES_PAGE
+from security.aaa.subjects import Who
 
 _CLASS = "class:"
 _Mark = TypeVar("_Mark", int, str)
@@ -158,7 +159,7 @@ class MetadataTail:
         version: Callable[[], int],
         selection: Selection,
         narrowed: bool,
-        user: int,
+        user: Who,
         resumed: Place | None,
     ) -> None:
         self._changes, self._version, self._selection = changes, version, selection

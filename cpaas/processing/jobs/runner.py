@@ -105,14 +105,16 @@ class Runner:
         local = now.astimezone(zone_of(document.schedule.zone))
         key = target.key_at(f"{local:%Y-%m-%d}", f"{local:%H%M%S}")
         with self.buckets.contents.receive() as received:
-            self._write(job, owner, document, received)
+            self._write(job, owner, document, key, received)
             stored, _ = self.buckets.store(
                 job.project, key, received, target.form.media_type, job.user
             )
         self._forget(job, target.keep, key)
         return Ended(Outcome.SUCCEEDED, "", key, stored.bytes)
 
-    def _write(self, job: Job, owner: User, document: JobDocument, received: Received) -> None:
+    def _write(
+        self, job: Job, owner: User, document: JobDocument, key: str, received: Received
+    ) -> None:
         deadline = time.monotonic() + JOB_S_MAX
         answer = self.queries.ask(job.user, document.query)
         # A read like any other: it is on record before it is made.
@@ -123,7 +125,7 @@ class Runner:
                 "who": owner.name,
                 "verb": "RUN",
                 "path": f"/api/v1/jobs/{job.id}",
-                "about": {"reads": True, **told},
+                "about": {"reads": True, "object": key, **told},
             }
         )
         for piece in written(answer, document.target.form):

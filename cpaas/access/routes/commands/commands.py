@@ -60,6 +60,7 @@ def listed(
             break
         if len(found) == limit:
             break
+    caller.tell_points([command.point for command in found])
     return as_json({"commands": [shown(command) for command in found], "next": following})
 
 
@@ -69,6 +70,7 @@ def one(id: str, caller: Reader) -> Response:
     command = caller.city.commands.command(id)
     if not _visible(caller, command):
         raise not_found()
+    caller.tell_points([command.point])
     return as_json(shown(command))
 
 

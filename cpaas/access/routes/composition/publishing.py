@@ -91,5 +91,6 @@ def dry_run(uuid: str, interval: Interval, caller: Reader) -> Response:
     assert start is not None and end is not None
     document = mashup.draft if interval.document is None else interval.document
     found = caller.city.mashups.rehearse(document, caller.user, start, end)
-    caller.tell(points=len(found[1].read), samples=found[2].read)
+    caller.tell(reads=True, samples=found[2].read)
+    caller.tell_points(sorted(found[1].read))
     return as_json(answered.dry_run(*found))

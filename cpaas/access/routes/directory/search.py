@@ -71,7 +71,8 @@ def by_parameters(caller: Reader, asked: Annotated[SearchParameters, Query()]) -
 @router.post("", responses=answers(FoundPoints | FoundEndpoints | FoundCandidates))
 def by_document(caller: Reader, asked: Search) -> Response:
     """Find the same with a filter as a JSON document."""
-    caller.tell(what=asked.what, filter=asked.filter.model_dump_json(exclude_defaults=True))
+    select = asked.filter.model_dump_json(exclude_defaults=True)
+    caller.tell(what=asked.what, select=select, reads=True)
     return _answer(caller, asked.filter, asked)
 
 
@@ -85,14 +86,15 @@ def _answer(caller: Caller, wanted: Filter, asked: SearchParameters | Search) ->
 
 def _points(caller: Caller, wanted: Filter, asked: SearchParameters | Search) -> dict[str, Any]:
     find = caller.city.directory.find
-    page = page_of_points(find, wanted, caller.user, asked.sort, asked.after, asked.limit)
-    hits = point_hits(caller, page.points, page.distances_m)
+    page = page_of_points(find, wanted, caller.party, asked.sort, asked.after, asked.limit)
+    caller.tell_points(page.points[page.read])
+    hits = point_hits(caller, page.points, page.read, page.distances_m)
     return {"count": page.count, "hits": hits, "next": page.after}
 
 
 def _endpoints(caller: Caller, wanted: Filter, asked: SearchParameters | Search) -> dict[str, Any]:
     find = caller.city.directory.find
-    page = page_of_endpoints(find, wanted, caller.user, asked.sort, asked.after, asked.limit)
+    page = page_of_endpoints(find, wanted, caller.party, asked.sort, asked.after, asked.limit)
     hits = endpoint_hits(caller, page.endpoints, page.distances_m)
     return {"count": page.count, "hits": hits, "next": page.after}
 

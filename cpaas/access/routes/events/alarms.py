@@ -71,15 +71,18 @@ def listed(caller: Reader, asked: Annotated[Asked, Query()]) -> Response:
     ``before`` in the answer is where the next page begins; null when there is none.
     """
     found: list[dict[str, Any]] = []
+    told: list[int] = []
     before = asked.before
     for _ in range(ALARM_PAGES_MAX):
         page = caller.city.events.alarms.store.listed(asked.open, before, asked.limit)
         for alarm, point in _seen(caller, page.alarms):
             if asked.holds(alarm, point):
                 found.append(alarm_document(alarm, point.address))
+                told.append(point.id)
         before = page.before
         if before is None or len(found) >= asked.limit:
             break
+    caller.tell_points(told)  # an alarm tells a value
     return as_json({"alarms": found, "before": before})
 
 
@@ -87,6 +90,7 @@ def listed(caller: Reader, asked: Annotated[Asked, Query()]) -> Response:
 def read(id: str, caller: Reader) -> Response:
     """Return one alarm with its history, the oldest step first."""
     alarm, point = _own(caller, id, Level.READ)
+    caller.tell_points([point.id])
     steps = caller.city.events.alarms.store.history(alarm.id)
     history = [
         {

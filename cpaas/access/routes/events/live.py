@@ -114,7 +114,7 @@ def _tails(
             events.directory.version,
             selection,
             asked.filter != Filter(),
-            caller.user,
+            caller.party,
             resumed,
         )
 

@@ -124,6 +124,7 @@ def fetch(project: str, key: str, caller: Reader, if_none_match: NoneMatch = Non
     if not _condition(None, if_none_match).holds(entry.digest):
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers={"ETag": _tag(entry)})
     entry, file = buckets.open(number, key)
+    caller.tell(sha256=entry.digest[:16], bytes=entry.bytes)
     return StreamingResponse(pieces(file), headers=_head(entry), media_type=entry.media_type)
 
 

@@ -44,8 +44,9 @@ def listed(
             for e in city.catalogue.endpoints()
             if caller.level(e.project, (e.uuid,)) >= Level.READ
         ]
-    parts = _page(city.history, wanted, limit, before)
-    return as_json([_entry(number, aside) for number, aside in parts])
+    parts = [_entry(*part) for part in _page(city.history, wanted, limit, before)]
+    caller.tell(parts=len(parts))
+    return as_json(parts)
 
 
 def _page(
