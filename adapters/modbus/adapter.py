@@ -56,6 +56,9 @@ class ModbusConfig(Checked):
     """Registers in one request; lower it for a device that refuses long reads."""
     gap_max: int = Field(default=8, ge=0, le=REGISTERS_PER_READ_MAX)
     """Unused registers read along rather than spending a request of their own."""
+    reread: bool = False
+    """Set bits of a register on a device without mask write (function 22) by reading the register
+    and writing it back: what the device itself changes in between is undone."""
 
 
 class ModbusAddress(Checked):
@@ -78,6 +81,7 @@ class Span(NamedTuple):
     """Registers, or bits."""
     cuts: tuple[tuple[int, int], ...] = ()
     """First byte and the one after the last of each target, in the answer of a read."""
+    reread: bool = False
 
 
 class Modbus(Poll[ModbusConfig, ModbusAddress]):
@@ -85,7 +89,7 @@ class Modbus(Poll[ModbusConfig, ModbusAddress]):
 
     Config: ClassVar[type[Checked]] = ModbusConfig
     Address: ClassVar[type[Checked]] = ModbusAddress
-    DEVICE_KEYS: ClassVar[frozenset[str]] = frozenset({"unit"})
+    DEVICE_KEYS: ClassVar[frozenset[str]] = frozenset({"unit", "reread"})
 
     def plan(self, config: ModbusConfig, targets: Sequence[Target]) -> Sequence[Batch]:
         """Merge targets of one table that lie no more than ``gap_max`` apart."""
@@ -166,4 +170,4 @@ def _batch(config: ModbusConfig, table: Table, run: list[Target], start: int, en
     cuts = tuple(
         (first, first + 2 * extent(target)) for first, target in zip(firsts, run, strict=True)
     )
-    return Batch(tuple(run), Span(config.unit, table, start, end - start, cuts))
+    return Batch(tuple(run), Span(config.unit, table, start, end - start, cuts, config.reread))

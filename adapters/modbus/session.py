@@ -11,7 +11,14 @@ from pymodbus.exceptions import ConnectionException, ModbusException
 from pymodbus.pdu import ModbusPDU
 
 from adapters.modbus.adapter import ModbusConfig, Span, Table
-from ciaas.sensorisation.contract import Batch, RawReading, RawValue, WriteContext, WriteResult
+from ciaas.sensorisation.contract import (
+    Batch,
+    Masked,
+    RawReading,
+    WriteContext,
+    WriteResult,
+    WrittenValue,
+)
 from ciaas.sensorisation.errors import (
     AdapterError,
     BadAddress,
@@ -25,6 +32,7 @@ from ciaas.sensorisation.errors import (
 logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
 
 _new_reading = RawReading._make  # without the search for defaults: one for each value that is read
+_WORD = 0xFFFF
 _BUSY_S = 1.0
 _REASONS = {
     1: "illegal function: the device does not serve this table",
@@ -65,6 +73,8 @@ class ModbusSession:
 
     def __init__(self, client: AsyncModbusTcpClient) -> None:
         self._client = client
+        self._maskless: set[int] = set()
+        """Units that have said that they have no mask write."""
         self._reads = {
             Table.COIL: (1, client.read_coils),
             Table.DISCRETE: (2, client.read_discrete_inputs),
@@ -90,17 +100,19 @@ class ModbusSession:
             for target, (first, end) in zip(batch.targets, span.cuts, strict=True)
         ]
 
-    async def write(self, batch: Batch, value: RawValue, context: WriteContext) -> WriteResult:
-        """Set one coil, one register, or several at once; the device's echo is its yes."""
+    async def write(self, batch: Batch, value: WrittenValue, context: WriteContext) -> WriteResult:
+        """Set one coil, bits of a register, one, or several; the device's echo is its yes."""
         [target] = batch.targets
         span: Span = batch.request
         number = target.address.number
+        if isinstance(value, Masked):
+            return await self._write_bits(span, number, value)
         if span.table is Table.COIL:
             assert isinstance(value, bool)
             function, call = 5, self._client.write_coil(number, value, device_id=span.unit)
         else:
             assert isinstance(value, bytes)
-            words = list(struct.unpack(f">{len(value) // 2}H", value))
+            words = list(_words(value))
             if len(words) == 1:
                 call = self._client.write_register(number, words[0], device_id=span.unit)
                 function = 6
@@ -108,9 +120,35 @@ class ModbusSession:
                 call = self._client.write_registers(number, words, device_id=span.unit)
                 function = 16
         answer = await self._answer(call, function, span)
-        if answer.address != number:
-            raise Malformed(f"address {answer.address} is echoed, {number} was written")
-        return WriteResult(True, "echoed")
+        return _echoed(answer, number)
+
+    async def _write_bits(self, span: Span, first: int, bits: Masked) -> WriteResult:
+        """Set the bits by one request, or where the device has none for it, by two."""
+        words = _words(bits.mask)
+        index = next(index for index, word in enumerate(words) if word)
+        number, mask, value = first + index, words[index], _words(bits.value)[index]
+        client, unit = self._client, span.unit
+        one = span._replace(start=number, length=1)
+        if unit not in self._maskless:
+            call = client.mask_write_register(
+                address=number, and_mask=~mask & _WORD, or_mask=value, device_id=unit
+            )
+            try:
+                return _echoed(await self._answer(call, 22, one), number)
+            except Rejected as error:
+                if error.code != "1":
+                    raise
+                self._maskless.add(unit)
+        if not span.reread:
+            raise Rejected(
+                "the device has no mask write (function 22): write reread: true in its config "
+                "where nothing else changes this register",
+                code="1",
+            )
+        call = client.read_holding_registers(number, count=1, device_id=unit)
+        [before] = (await self._answer(call, 3, one)).registers
+        call = client.write_register(number, before & ~mask & _WORD | value, device_id=unit)
+        return _echoed(await self._answer(call, 6, one), number)
 
     async def close(self) -> None:
         """Close the socket; nothing to wait for."""
@@ -135,6 +173,16 @@ class ModbusSession:
         if answer.function_code != function:
             raise Malformed(f"function {answer.function_code} answers, {function} was asked")
         return answer
+
+
+def _words(octets: bytes) -> tuple[int, ...]:
+    return struct.unpack(f">{len(octets) // 2}H", octets)
+
+
+def _echoed(answer: ModbusPDU, number: int) -> WriteResult:
+    if answer.address != number:
+        raise Malformed(f"address {answer.address} is echoed, {number} was written")
+    return WriteResult(True, "echoed")
 
 
 def refusal(code: int, span: Span) -> AdapterError:

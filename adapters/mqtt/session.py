@@ -16,12 +16,12 @@ from ciaas.limits import MESSAGES_HELD_MAX, TOPICS_PER_SUBSCRIBE_MAX
 from ciaas.sensorisation.contract import (
     Batch,
     RawReading,
-    RawValue,
     Sighting,
     Sink,
     Target,
     WriteContext,
     WriteResult,
+    WrittenValue,
 )
 from ciaas.sensorisation.errors import AuthFailed, BadAddress, Unreachable
 from ciaas.sensorisation.secrets import SecretMissing, Secrets
@@ -121,7 +121,7 @@ class MqttChannel:
                 if not taken:
                     self._refused(topic)
 
-    async def write(self, batch: Batch, value: RawValue, context: WriteContext) -> WriteResult:
+    async def write(self, batch: Batch, value: WrittenValue, context: WriteContext) -> WriteResult:
         """Publish what sets the point; the broker's yes is none of the device."""
         subscription: Subscription = batch.request
         [target] = batch.targets

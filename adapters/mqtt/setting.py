@@ -11,7 +11,7 @@ import msgspec
 
 from adapters.mqtt.adapter import MqttAddress, MqttConfig, keys_of
 from ciaas.limits import PAYLOAD_BYTES_MAX
-from ciaas.sensorisation.contract import RawValue
+from ciaas.sensorisation.contract import Masked, RawValue, WrittenValue
 from ciaas.sensorisation.errors import Rejected
 
 
@@ -22,14 +22,14 @@ class Publication(NamedTuple):
     payload: bytes
 
 
-def setting(config: MqttConfig, address: MqttAddress, value: RawValue) -> Publication:
+def setting(config: MqttConfig, address: MqttAddress, value: WrittenValue) -> Publication:
     """Return what sets a point.
 
     Raises:
         Rejected: the value makes the payload too long.
     """
     how = address.set
-    assert how is not None and not isinstance(value, bytes), "checked with the document"
+    assert how is not None and not isinstance(value, bytes | Masked), "checked with the document"
     if isinstance(value, float) and value.is_integer():
         value = int(value)  # 40, not 40.0: a payload that is text has nothing else to go by
     if how.template is not None:

@@ -107,6 +107,11 @@ class PlannedDevice:
     points: tuple[PlannedPoint, ...]
     digest: str
 
+    @property
+    def read(self) -> Sequence[PlannedPoint]:
+        """The points that are not only set."""
+        return tuple(point for point in self.points if point.profile.direction != "w")
+
 
 @dataclass(frozen=True, slots=True)
 class ConnectionPlan:
@@ -191,7 +196,7 @@ def _sampling_faults(document: Document, kind: type[AnyAdapter]) -> Iterator[Fau
     for number, profile in enumerate(document.profiles):
         for index, point in enumerate(profile.points):
             here = f"profiles[{number}].points[{index}].sampling"
-            if issubclass(kind, Poll) and point.sampling is None:
+            if issubclass(kind, Poll) and point.sampling is None and point.direction != "w":
                 yield Fault(here, "is missing: add it, such as {interval_s: 10}")
             elif issubclass(kind, Subscribe) and point.sampling is not None:
                 yield Fault(here, "values come when the device sends them: leave it out")
@@ -238,7 +243,7 @@ def _plan_device(
     faults += [
         Fault(f"profiles[{document.profiles.index(profile)}].points[{index}].direction", remedy)
         for index, (point, target) in enumerate(targets)
-        if point.direction == "rw" and (remedy := write_fault(adapter, config, target))
+        if point.direction != "r" and (remedy := write_fault(adapter, config, target))
     ]
     if faults:
         raise DocumentError(faults)

@@ -32,6 +32,20 @@ RawValue: TypeAlias = bytes | bool | int | float | str
 stands in a document of a protocol that has such."""
 
 
+class Masked(NamedTuple):
+    """What is written to a part of a register: bits of ``mask`` become those of ``value``.
+
+    All others stay as they are. Both are as long as the target, in the order of the wire.
+    """
+
+    value: bytes
+    mask: bytes
+
+
+WrittenValue: TypeAlias = RawValue | Masked
+"""What is written; Masked comes for a point with ``bit`` or ``mask``, its bits in one register."""
+
+
 class Nothing:
     """The type of `NOTHING`."""
 
@@ -130,7 +144,7 @@ class WriteResult(NamedTuple):
 class Writing(Protocol):
     """A session or channel that also writes. The runtime makes one call at a time."""
 
-    async def write(self, batch: Batch, value: RawValue, context: WriteContext) -> WriteResult:
+    async def write(self, batch: Batch, value: WrittenValue, context: WriteContext) -> WriteResult:
         """Write one value to the one target of the batch, once.
 
         Whether it can be read back afterwards is the runtime's to find out.

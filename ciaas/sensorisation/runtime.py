@@ -30,7 +30,7 @@ from ciaas.sensorisation.sighting import Candidate
 from ciaas.sensorisation.subscribing.channel import SupervisedChannel
 from ciaas.sensorisation.subscribing.device import SubscribedDevice
 from ciaas.sensorisation.writing.order import WriteOrder, WriteOutcome
-from ciaas.sensorisation.writing.reading_back import Listening, Polling, ReadingBack
+from ciaas.sensorisation.writing.reading_back import Listening, Polling, ReadingBack, Unread
 from ciaas.sensorisation.writing.writing import write
 
 _OUTLET_PACE = Pace(0.5, 10.0)
@@ -182,11 +182,14 @@ class Runtime:
         running, point = place
         if not running.enabled:
             return WriteOutcome(Rung.QUEUED, "the connection of the device is switched off")
-        if point.profile.direction != "rw":
+        if point.profile.direction == "r":
             return WriteOutcome(Rung.REJECTED, "its profile says that it is only read")
         way, device = self._links[running.link], running.device
-        if isinstance(way, Link):
-            back: ReadingBack = Polling(way)
+        back: ReadingBack
+        if point.profile.direction == "w":
+            back = Unread()
+        elif isinstance(way, Link):
+            back = Polling(way)
         else:
             assert isinstance(device, SubscribedDevice)
             back = Listening(way, device)

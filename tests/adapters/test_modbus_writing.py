@@ -14,10 +14,11 @@ from adapters.modbus.adapter import Modbus
 from ciaas.kernel.downlink.command import Rung
 from ciaas.kernel.model import Value
 from ciaas.sensorisation.connection import DocumentError, check_document
+from ciaas.sensorisation.polling.health import State
 from ciaas.sensorisation.runtime import Runtime
 from ciaas.sensorisation.writing.order import WriteOrder, WriteOutcome
 from tests.adapters.modbus_peers import FAILING, answer, pymodbus_server, raw_server
-from tests.adapters.test_modbus_polling import Clock, document, point, polling
+from tests.adapters.test_modbus_polling import Clock, document, eventually, point, polling
 
 WRITABLE = {"direction": "rw", "constraint": "SetPoint"}
 
@@ -71,6 +72,144 @@ def test_what_is_written_reads_back(
             client.close()
 
     asyncio.run(steps())
+
+
+BIT: dict[str, Any] = {"raw": {"type": "bit", "bit": 3}, "type": "Boolean"}
+LITTLE: dict[str, Any] = {"raw": {"type": "bit", "bit": 3, "byte_order": "little"}}
+FIELD: dict[str, Any] = {"raw": {"type": "u16", "mask": 0x00F0}}
+WIDE: dict[str, Any] = {"raw": {"type": "u32", "mask": 0x0000_0F00}}
+
+
+@pytest.mark.parametrize(
+    ("written", "value", "reads"),
+    [
+        (settable(112, **BIT), True, (112, [112 | 8])),
+        (settable(120, **BIT), False, (120, [120 & ~8])),
+        (settable(112, **(BIT | LITTLE)), True, (112, [112 | 0x0800])),
+        (settable(300, **FIELD), 5, (300, [300 & ~0x00F0 | 0x0050])),
+        (settable(300, **WIDE), 9, (300, [300, 301 & ~0x0F00 | 0x0900])),
+    ],
+)
+@pytest.mark.parametrize("masks", [True, False])
+def test_bits_are_set_and_their_neighbours_stay(
+    tmp_path: Path, written: dict[str, Any], value: Value, reads: tuple[int, list[int]], masks: bool
+) -> None:
+    async def steps() -> None:
+        device = Registers(masks)
+        async with raw_server(device.reply) as port:
+            config = {"port": port, "reread": not masks}
+            async with polling(tmp_path, document([written], config)) as (runtime, _, plan):
+                address = plan.devices[0].points[0].address
+                for _ in range(2):
+                    assert await write(runtime, address, value) == (Rung.VERIFIED, "it reads back")
+        first, found = reads
+        assert [device.words[first + index] for index in range(len(found))] == found
+        assert device.functions == ([22, 22] if masks else [22, 6, 6])
+
+    asyncio.run(steps())
+
+
+class Registers:
+    """A device written for this test: registers that hold their numbers, with mask write or not."""
+
+    def __init__(self, masks: bool) -> None:
+        self.words = list(range(500))
+        self.functions: list[int] = []
+        self._masks = masks
+
+    async def reply(self, request: bytes, writer: asyncio.StreamWriter) -> None:
+        function, first, second = struct.unpack(">BHH", request[7:12])
+        body = request[7:]
+        if function == 3:
+            words = self.words[first : first + second]
+            body = struct.pack(f">BB{second}H", 3, 2 * second, *words)
+        else:
+            self.functions.append(function)
+        if function == 6:
+            self.words[first] = second
+        elif function == 22 and self._masks:
+            (or_mask,) = struct.unpack(">H", request[12:14])
+            self.words[first] = self.words[first] & second | or_mask & ~second
+        elif function == 22:
+            body = bytes([0x80 | 22, 1])
+        writer.write(answer(request, body))
+
+
+def test_bits_of_a_device_without_mask_write_are_left_alone_unless_allowed(tmp_path: Path) -> None:
+    async def steps() -> WriteOutcome:
+        device = Registers(masks=False)
+        async with raw_server(device.reply) as port:
+            written = document([settable(112, **BIT)], {"port": port})
+            async with polling(tmp_path, written) as (runtime, _, plan):
+                outcome = await write(runtime, plan.devices[0].points[0].address, True)
+        assert device.words == list(range(500))
+        return outcome
+
+    outcome = asyncio.run(steps())
+    assert outcome.rung is Rung.REJECTED
+    assert "write reread: true in its config" in outcome.why
+
+
+def test_bits_are_set_by_mask_write_of_a_library_server(tmp_path: Path) -> None:
+    async def steps() -> None:
+        async with pymodbus_server() as (port, _):
+            written = document([settable(112, **BIT)], {"port": port})
+            async with polling(tmp_path, written) as (runtime, _outlet, plan):
+                outcome = await write(runtime, plan.devices[0].points[0].address, True)
+                assert outcome.rung is Rung.VERIFIED, outcome.why
+
+    asyncio.run(steps())
+
+
+def test_a_code_too_large_for_its_bits_never_leaves(tmp_path: Path) -> None:
+    async def steps() -> list[WriteOutcome]:
+        device = Registers(masks=True)
+        async with raw_server(device.reply) as port:
+            written = document([settable(300, **FIELD)], {"port": port})
+            async with polling(tmp_path, written) as (runtime, _, plan):
+                address = plan.devices[0].points[0].address
+                outcomes = [await write(runtime, address, value) for value in (16, -1)]
+        assert device.functions == []
+        return outcomes
+
+    for outcome in asyncio.run(steps()):
+        assert outcome.rung is Rung.REJECTED
+        assert "does not fit into the bits of mask 0xf0" in outcome.why
+
+
+def test_bits_of_two_registers_are_refused_in_the_document() -> None:
+    written = settable(300, **(WIDE | {"raw": {"type": "u32", "mask": 0x0001_8000}}))
+    with pytest.raises(DocumentError, match="bits of two registers cannot be set at once"):
+        check_document(document([written], {"port": 502}), {"modbus": Modbus})
+
+
+def test_what_is_only_set_is_never_read_and_accepted_at_most(tmp_path: Path) -> None:
+    async def steps() -> None:
+        device = Registers(masks=True)
+        async with raw_server(device.reply) as port:
+            silent = settable(300, direction="w")
+            del silent["sampling"]
+            written = document([silent, point(110)], {"port": port, "gap_max": 0})
+            async with polling(tmp_path, written) as (runtime, outlet, plan):
+                only_set, read = (each.address for each in plan.devices[0].points)
+                assert await write(runtime, only_set, 7) == (
+                    Rung.ACCEPTED,
+                    "accepted; it cannot be read back",
+                )
+                assert device.words[300] == 7
+                assert (await write(runtime, read, 7)).rung is Rung.REJECTED
+                await eventually(lambda: bool(outlet.frames))
+                assert set(outlet.rows().point.tolist()) == {2}
+                assert runtime.health().devices[0].state is State.ONLINE
+
+    asyncio.run(steps())
+
+
+def test_a_device_of_which_nothing_is_read_is_refused() -> None:
+    silent = settable(300, direction="w")
+    del silent["sampling"]
+    with pytest.raises(DocumentError, match="none is read: add one"):
+        check_document(document([silent], {"port": 502}), {"modbus": Modbus})
 
 
 def test_a_refused_register_is_rejected_with_the_devices_words(tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ class SupervisedDevice:
         )
         self._points = PolledPoints(planned, ids, source, around.deliver, around.clock)
         groups: dict[tuple[float, float], dict[Target, None]] = defaultdict(dict)
-        for point in planned.points:
+        for point in planned.read:
             sampling = point.profile.sampling
             assert sampling is not None, "a checked document of a polled device has it"
             groups[sampling.interval_s, sampling.phase_s_max][point.target] = None

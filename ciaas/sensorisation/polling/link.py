@@ -13,12 +13,12 @@ from ciaas.sensorisation.contract import (
     Observant,
     Poll,
     RawReading,
-    RawValue,
     Session,
     Sighting,
     WriteContext,
     WriteResult,
     Writing,
+    WrittenValue,
 )
 from ciaas.sensorisation.errors import (
     AdapterError,
@@ -74,7 +74,7 @@ class Link:
                 await self._drop()
                 raise
 
-    async def write(self, batch: Batch, value: RawValue, context: WriteContext) -> WriteResult:
+    async def write(self, batch: Batch, value: WrittenValue, context: WriteContext) -> WriteResult:
         """Write to the one target of a batch when the devices before us have had their turn.
 
         Raises:
@@ -98,7 +98,7 @@ class Link:
             self._lock.release()
 
     async def _written(
-        self, session: Writing, batch: Batch, value: RawValue, context: WriteContext
+        self, session: Writing, batch: Batch, value: WrittenValue, context: WriteContext
     ) -> WriteResult:
         limit_s = min(self._call_s_max, context.deadline_s)
         try:

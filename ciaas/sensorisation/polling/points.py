@@ -83,7 +83,7 @@ class PolledPoints:
         self.last_good: int | None = None
         """Milliseconds since 1970 UTC of the newest good reading."""
         started = clock.now_ms()
-        for point in planned.points:
+        for point in planned.read:
             profile = point.profile
             if point.target not in self._groups:
                 self._groups[point.target] = self._known[id(point.target)] = _Group(point.target)

@@ -8,7 +8,12 @@ from typing import NamedTuple
 from ciaas.interoperability.overlay import OverlayError, check_overlay
 from ciaas.kernel.model import Constraint, ValueType
 from ciaas.sensorisation.contract import AnyAdapter, Checked, Target
-from ciaas.sensorisation.profile.device_profile import PointProfile, Profile, ReportMode
+from ciaas.sensorisation.profile.device_profile import (
+    PointProfile,
+    Profile,
+    Report,
+    ReportMode,
+)
 from ciaas.sensorisation.profile.overlays import overlay_of
 from ciaas.sensorisation.profile.raw import RawType
 
@@ -46,6 +51,8 @@ def profile_faults(profile: Profile, path: str) -> Iterator[Fault]:
         levels = point.id.split("/")
         objects.update("/".join(levels[:depth]) for depth in range(2, len(levels)))
         yield from _point_faults(point, here)
+    if all(point.direction == "w" for point in profile.points):
+        yield Fault(f"{path}.points", "none is read: add one, by which it is known how it does")
     for number, point in enumerate(profile.points):
         if point.id in objects:
             yield Fault(f"{path}.points[{number}].id", f"{point.id} is also an object: rename one")
@@ -111,10 +118,19 @@ def _write_faults(point: PointProfile, path: str) -> Iterator[Fault]:
         if point.write is not None:
             yield Fault(f"{path}.write", "goes with direction rw: write that, or leave it out")
         return
+    if point.direction == "w":
+        for name, given in (
+            ("sampling", point.sampling is not None),
+            ("report", point.report != Report()),
+            ("validity.stale_after_s", point.validity.stale_after_s is not None),
+            ("write.settle_s", point.write is not None and point.write.settle_s > 0),
+        ):
+            if given:
+                yield Fault(f"{path}.{name}", "a point of direction w is not read: leave it out")
     if not settable:
         yield Fault(f"{path}.constraint", "what can be set is a SetPoint or a Parameter")
-    if raw.bit is not None or raw.mask is not None:
-        yield Fault(f"{path}.raw", "a part of a register cannot be set without its neighbours")
+    if raw.mask is not None and sum((raw.mask >> at) % 65_536 > 0 for at in (0, 16, 32, 48)) > 1:
+        yield Fault(f"{path}.raw.mask", "bits of two registers cannot be set at once: make it two")
     if enum is not None and len(set(enum.values())) < len(enum):
         yield Fault(f"{path}.transform.enum", "two codes have one word: which is to be written?")
     if point.write is not None and point.write.raw_range != (None, None):

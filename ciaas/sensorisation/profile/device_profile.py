@@ -35,10 +35,10 @@ def _check_path(text: str) -> str:
 
 
 def _known_direction(direction: object) -> object:
-    if direction not in ("r", "rw"):
+    if direction not in ("r", "rw", "w"):
         raise ValueError(
             f"direction {direction!r} is not offered: write r for a point that is read, rw for one "
-            "that is also set; what is set is read back, so none is written alone"
+            "that is also set, w for one that is set and cannot be read"
         )
     return direction
 
@@ -146,7 +146,7 @@ class PointProfile(Checked):
     """One data point of a type of device."""
 
     id: PointPath
-    direction: Annotated[Literal["r", "rw"], BeforeValidator(_known_direction)] = "r"
+    direction: Annotated[Literal["r", "rw", "w"], BeforeValidator(_known_direction)] = "r"
     address: Mapping[str, Any]
     """Checked by the adapter's ``Address``."""
     raw: Raw
@@ -157,7 +157,7 @@ class PointProfile(Checked):
     """Needed where the device is asked; where it tells by itself there is none."""
     report: Report = Report()
     write: Write | None = None
-    """For direction rw alone."""
+    """For directions rw and w."""
     constraint: Literal[
         Constraint.MEASURE, Constraint.STATUS, Constraint.SET_POINT, Constraint.PARAMETER
     ] = Constraint.MEASURE

@@ -14,13 +14,13 @@ from ciaas.sensorisation.contract import (
     Channel,
     Checked,
     Observant,
-    RawValue,
     Sighting,
     Sink,
     Subscribe,
     WriteContext,
     WriteResult,
     Writing,
+    WrittenValue,
 )
 from ciaas.sensorisation.ending import end
 from ciaas.sensorisation.errors import (
@@ -113,7 +113,7 @@ class SupervisedChannel:
             task, self._task = self._task, None
             await end(task)
 
-    async def write(self, batch: Batch, value: RawValue, context: WriteContext) -> WriteResult:
+    async def write(self, batch: Batch, value: WrittenValue, context: WriteContext) -> WriteResult:
         """Write to the one target of a batch; a failure of it ends nothing else.
 
         Raises:

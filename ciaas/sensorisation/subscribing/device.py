@@ -56,7 +56,7 @@ class SubscribedDevice:
         self._ids = ids
         self._points = PolledPoints(planned, ids, source, around.deliver, around.clock)
         self.batches: Sequence[Batch] = adapter.plan(
-            planned.config, list(dict.fromkeys(point.target for point in planned.points))
+            planned.config, list(dict.fromkeys(point.target for point in planned.read))
         )
         self._waiting: deque[_Told] = deque()
         self._size = 0
@@ -126,7 +126,7 @@ class SubscribedDevice:
             return
         self._away = reason
         error = Unreachable(reason)
-        self.readings([RawReading(point.target, None, error) for point in self._planned.points])
+        self.readings([RawReading(point.target, None, error) for point in self._planned.read])
 
     def present(self) -> None:
         """The device is back; its points have a value again as they come."""

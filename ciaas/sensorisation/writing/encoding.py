@@ -8,11 +8,11 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from ciaas.kernel.model import Value
-from ciaas.sensorisation.contract import RawValue
+from ciaas.sensorisation.contract import Masked, WrittenValue
 from ciaas.sensorisation.polling.decoding import FORMATS
 from ciaas.sensorisation.profile import PointProfile, Raw, RawType
 
-Encode: TypeAlias = Callable[[Value], RawValue]
+Encode: TypeAlias = Callable[[Value], WrittenValue]
 """Raises Unwritable when the device has no raw value for it."""
 
 
@@ -33,7 +33,7 @@ def compile_writer(point: PointProfile) -> Encode:
         codes = {word: code for code, word in point.transform.enum.items()}
         pack = _number(point)
 
-        def encode(value: Value) -> RawValue:
+        def encode(value: Value) -> WrittenValue:
             if not isinstance(value, str) or value not in codes:
                 raise Unwritable(f"{value!r:.40} is none of {', '.join(sorted(codes))[:200]}")
             return pack(codes[value])
@@ -43,15 +43,19 @@ def compile_writer(point: PointProfile) -> Encode:
 
 
 def _truth(raw: Raw) -> Encode:
-    def encode(value: Value) -> RawValue:
+    mask = b"" if raw.bit is None else (1 << raw.bit).to_bytes(raw.size, raw.byte_order)
+
+    def encode(value: Value) -> WrittenValue:
         if not isinstance(value, bool):
             raise Unwritable(f"{value!r:.40} is neither true nor false")
+        if mask:
+            return Masked(mask if value else bytes(len(mask)), mask)
         return value if raw.words is None else raw.words[value]
 
     return encode
 
 
-def _word(value: Value) -> RawValue:
+def _word(value: Value) -> WrittenValue:
     if not isinstance(value, str):
         raise Unwritable(f"{value!r:.40} is no text")
     return value
@@ -60,7 +64,7 @@ def _word(value: Value) -> RawValue:
 def _string(raw: Raw) -> Encode:
     ordered, room = _order(raw), raw.length or 0
 
-    def encode(value: Value) -> RawValue:
+    def encode(value: Value) -> WrittenValue:
         octets = _checked_text(value).encode()
         if len(octets) > room:
             raise Unwritable(f"the text has {len(octets)} bytes, the device keeps {room}")
@@ -80,7 +84,7 @@ def _number(point: PointProfile) -> Encode:
     pack = None if raw.type.written else struct.Struct(f">{FORMATS[raw.type]}").pack
     ordered = _order(raw)
 
-    def encode(value: Value) -> RawValue:
+    def encode(value: Value) -> WrittenValue:
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise Unwritable(f"{value!r:.40} is no number")
         number: int | float = value
@@ -95,6 +99,8 @@ def _number(point: PointProfile) -> Encode:
             raise Unwritable(f"raw {number:g} is outside what may be written, {low} to {high}")
         if pack is None:
             return number
+        if raw.mask is not None:
+            return Masked(ordered(pack(_placed(int(number), raw.mask))), ordered(pack(raw.mask)))
         try:
             octets = pack(number)
         except (struct.error, OverflowError):
@@ -106,6 +112,14 @@ def _number(point: PointProfile) -> Encode:
         return ordered(octets)
 
     return encode
+
+
+def _placed(code: int, mask: int) -> int:
+    """Return a code where the mask has its bits."""
+    shift = (mask & -mask).bit_length() - 1
+    if code < 0 or (code << shift) & ~mask:
+        raise Unwritable(f"raw {code} does not fit into the bits of mask {mask:#x}")
+    return code << shift
 
 
 def _order(raw: Raw) -> Callable[[bytes], bytes]:

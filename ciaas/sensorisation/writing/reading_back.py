@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 from ciaas.limits import ASK_AGAIN_EACH_S, READ_BACK_EACH_S
 from ciaas.ports import Clock
 from ciaas.sensorisation.connection import PlannedPoint
-from ciaas.sensorisation.contract import Batch, RawReading, RawValue
+from ciaas.sensorisation.contract import Batch, Masked, RawReading, WrittenValue
 from ciaas.sensorisation.errors import AdapterError, Malformed
 from ciaas.sensorisation.polling.decoding import Value, compile_point
 from ciaas.sensorisation.polling.link import Link
@@ -32,10 +32,10 @@ class Found(NamedTuple):
 class Wanted:
     """What was written, to be recognised however the device writes it down."""
 
-    def __init__(self, point: PlannedPoint, batch: Batch, raw: RawValue) -> None:
+    def __init__(self, point: PlannedPoint, batch: Batch, raw: WrittenValue) -> None:
         self.point, self.batch = point, batch
         self._raw, self._decode = raw, compile_point(point.profile)
-        self._value = _plain(self._decode(raw))
+        self._value = _plain(self._decode(raw.value if isinstance(raw, Masked) else raw))
         rules = point.profile.write
         self.settle_s = 0.0 if rules is None else rules.settle_s
 
@@ -66,6 +66,19 @@ class ReadingBack(Protocol):
     def of(self, wanted: Wanted) -> AbstractContextManager[Check]:
         """Begin, before anything is written, so that no answer is too early."""
         ...
+
+
+class Unread:
+    """For points that are only set: there is nothing to be found out."""
+
+    @contextmanager
+    def of(self, wanted: Wanted) -> Iterator[Check]:
+        """Answer at once."""
+
+        async def check(until: int, clock: Clock) -> Found:
+            return Found(False, "it cannot be read back")
+
+        yield check
 
 
 class Polling:
@@ -146,4 +159,6 @@ def _plain(value: Value) -> tuple[object, ...]:
 
 
 def _shown(value: object) -> str:
+    if isinstance(value, Masked):
+        return f"0x{value.value.hex()} of 0x{value.mask.hex()}"
     return f"0x{value.hex()}" if isinstance(value, bytes) else repr(value)[:80]

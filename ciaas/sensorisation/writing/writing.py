@@ -8,7 +8,7 @@ from typing import Protocol
 from ciaas.kernel.downlink.command import Rung
 from ciaas.ports import Clock
 from ciaas.sensorisation.connection import PlannedDevice, PlannedPoint
-from ciaas.sensorisation.contract import AnyAdapter, Batch, RawValue, WriteContext, WriteResult
+from ciaas.sensorisation.contract import AnyAdapter, Batch, WriteContext, WriteResult, WrittenValue
 from ciaas.sensorisation.errors import (
     AdapterError,
     AuthFailed,
@@ -27,7 +27,7 @@ _log = logging.getLogger(__name__)
 class Way(Protocol):
     """A link or channel that writes, one call at a time."""
 
-    async def write(self, batch: Batch, value: RawValue, context: WriteContext) -> WriteResult:
+    async def write(self, batch: Batch, value: WrittenValue, context: WriteContext) -> WriteResult:
         """Raises AdapterError; Unsent when nothing has left."""
         ...
 

@@ -73,16 +73,28 @@ POINT = "profiles[0].points[0]"
     [
         ({"id": "drawer/c0"}, f"{POINT}.id", "needs node/object/attribute"),
         ({"id": "drawer/ce ll/c0"}, f"{POINT}.id", "which no topic may carry"),
-        ({"direction": "w"}, f"{POINT}.direction", "what is set is read back"),
+        ({"direction": "x"}, f"{POINT}.direction", "w for one that is set and cannot be read"),
+        ({"direction": "w", "constraint": "SetPoint"}, f"{POINT}.sampling", "is not read"),
+        (
+            {
+                "direction": "w",
+                "constraint": "SetPoint",
+                "report": {"mode": "change"},
+                "validity": {"stale_after_s": 5},
+                "write": {"settle_s": 1},
+            },
+            f"{POINT}.write.settle_s",
+            "is not read",
+        ),
         ({"constraint": "SetPoint"}, f"{POINT}.direction", "can be set: write rw"),
         ({"constraint": "Static"}, f"{POINT}.constraint", "Measure"),
         ({"direction": "rw"}, f"{POINT}.constraint", "a SetPoint or a Parameter"),
         ({"write": {"settle_s": 1}}, f"{POINT}.write", "goes with direction rw"),
         ({"write": {"settle_s": 61}}, f"{POINT}.write.settle_s", "less than or equal to 60"),
         (
-            {"direction": "rw", "constraint": "SetPoint", "raw": {"type": "u16", "mask": 3}},
-            f"{POINT}.raw",
-            "without its neighbours",
+            {"direction": "rw", "constraint": "SetPoint", "raw": {"type": "u32", "mask": 98304}},
+            f"{POINT}.raw.mask",
+            "bits of two registers",
         ),
         (
             {

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ciaas.kernel.model import Value
-from ciaas.sensorisation.contract import RawValue
+from ciaas.sensorisation.contract import Masked, RawValue, WrittenValue
 from ciaas.sensorisation.polling.decoding import compile_point
 from ciaas.sensorisation.profile import PointProfile
 from ciaas.sensorisation.writing.encoding import Unwritable, compile_writer
@@ -30,8 +30,18 @@ def point(raw: dict[str, Any], type_: str = "Number", **changes: Any) -> PointPr
     )
 
 
-def encode(value: Value, raw: dict[str, Any], type_: str = "Number", **changes: Any) -> RawValue:
+def encode(
+    value: Value, raw: dict[str, Any], type_: str = "Number", **changes: Any
+) -> WrittenValue:
     return compile_writer(point(raw, type_, **changes))(value)
+
+
+def lying(written: WrittenValue, before: bytes = b"") -> RawValue:
+    """Return what lies in the device after a write."""
+    if not isinstance(written, Masked):
+        return written
+    pairs = zip(before, written.value, written.mask, strict=True)
+    return bytes(old & ~mask & 0xFF | new & mask for old, new, mask in pairs)
 
 
 ORDERS = st.sampled_from(["big", "little"])
@@ -51,14 +61,38 @@ def test_integers_read_back_as_they_were_written(
 ) -> None:
     value = data.draw(st.integers(*BOUNDS[type_]))
     made = point({"type": type_, "word_order": words, "byte_order": octets}, "Integer")
-    assert compile_point(made)(compile_writer(made)(value)).num == value
+    assert compile_point(made)(lying(compile_writer(made)(value))).num == value
+
+
+@given(st.binary(min_size=4, max_size=4), st.integers(0, 15), st.integers(0, 15), ORDERS, ORDERS)
+def test_bits_read_back_and_their_neighbours_stay(
+    before: bytes, code: int, shift: int, words: str, octets: str
+) -> None:
+    mask = 0xF << shift
+    order = {"word_order": words, "byte_order": octets}
+    part = point({"type": "u32", "mask": mask, **order}, "Integer")
+    whole = compile_point(point({"type": "u32", **order}, "Integer"))
+    after = lying(compile_writer(part)(code), before)
+    assert compile_point(part)(after).num == code
+    assert int(whole(after).num) & ~mask == int(whole(before).num) & ~mask
+
+
+@given(st.binary(min_size=2, max_size=2), st.integers(0, 15), st.booleans(), ORDERS)
+def test_a_bit_reads_back_and_its_neighbours_stay(
+    before: bytes, bit: int, value: bool, octets: str
+) -> None:
+    one = [point({"type": "bit", "bit": n, "byte_order": octets}, "Boolean") for n in range(16)]
+    after = lying(compile_writer(one[bit])(value), before)
+    for number, each in enumerate(one):
+        decode = compile_point(each)
+        assert decode(after).num == (value if number == bit else decode(before).num)
 
 
 @given(st.floats(width=32, allow_nan=False, allow_infinity=False), ORDERS, ORDERS)
 def test_floats_read_back_as_they_were_written(value: float, words: str, octets: str) -> None:
     for type_ in ("f32", "f64"):
         made = point({"type": type_, "word_order": words, "byte_order": octets})
-        assert compile_point(made)(compile_writer(made)(value)).num == value
+        assert compile_point(made)(lying(compile_writer(made)(value))).num == value
 
 
 @given(st.integers(-32_768, 32_767), st.sampled_from([0.1, 0.01, 0.5, 2.0, -1.0]))
