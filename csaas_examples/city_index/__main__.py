@@ -6,7 +6,9 @@ import argparse
 import signal
 import sys
 import threading
+from datetime import UTC, tzinfo
 from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from borough_client import Client
 from csaas_examples.city_index.city import CLASSES, City
@@ -27,7 +29,8 @@ def main() -> None:
     with client:
         city = City(client, {**CLASSES, **dict(asked.classes)}, asked.project)
         board = Board(city.ask, asked.every)
-        server = serve(board, asked.host, asked.port, asked.name, max(5, round(asked.every)))
+        refresh_s = max(1, round(asked.every))
+        server = serve(board, asked.host, asked.port, asked.name, refresh_s, asked.zone)
         ended = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: ended.set())
@@ -48,6 +51,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--ca", help="PEM file of the city's own certificate authority")
     parser.add_argument("--project", help="take points of this project only")
     parser.add_argument("--name", default="The city", help="title of the page")
+    parser.add_argument(
+        "--zone", type=_zone, default=UTC, help="IANA name of the zone of the page's times"
+    )
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8090, help="0 takes a free one")
     parser.add_argument(
@@ -58,6 +64,15 @@ def _arguments() -> argparse.Namespace:
         help=f"read a measurand from points of another class; there is {', '.join(CLASSES)}",
     )  # fmt: skip
     return parser.parse_args()
+
+
+def _zone(text: str) -> tzinfo:
+    try:
+        return ZoneInfo(text)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no IANA zone such as Europe/Zurich"
+        ) from None
 
 
 def _class(text: str) -> tuple[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,6 +20,7 @@ CLASSES: Mapping[str, str] = {
 }
 """Class of the points that a measurand is read from, unless the command line says otherwise."""
 HOURS = 24
+_PART_MIN = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,8 @@ class State:
     """When the platform answered last; None before the first answer."""
     readings: Readings = field(default_factory=dict)
     """Means of the last hour."""
+    age_min: Mapping[str, int] = field(default_factory=dict)
+    """By measurand, the minutes since its newest value, to the next five."""
     course: Mapping[str, Sequence[float | None]] = field(default_factory=dict)
     """By index, its value in each of the last 24 hours, oldest first; None without data."""
     fault: str = ""
@@ -56,11 +59,12 @@ class City:
         """Return the state now, or the one before with the fault when nobody answers."""
         try:
             now = self._means("1h", None)
+            parts = self._means("1h", f"{_PART_MIN}m")
             hours = self._means(f"{HOURS}h", "1h")
         except BoroughError as error:
-            return State(before.at, before.readings, before.course, str(error))
+            return replace(before, fault=str(error))
         readings = {name: values[-1] for name, values in now.items() if values[-1] is not None}
-        return State(datetime.now(UTC), readings, _course(hours))
+        return State(datetime.now(UTC), readings, _ages_min(parts), _course(hours))
 
     def _means(self, last: str, window: str | None) -> dict[str, list[Any]]:
         """Return by measurand the mean of each window, None where there is nothing good."""
@@ -85,6 +89,17 @@ class City:
             for name, kind in self._classes.items()
             if windows
         }
+
+
+def _ages_min(parts: Mapping[str, Sequence[Any]]) -> dict[str, int]:
+    """Return how old the newest value is, at most, from the last part of the hour that has one."""
+    ages: dict[str, int] = {}
+    for name, values in parts.items():
+        for back, value in enumerate(reversed(values), 1):
+            if value is not None:
+                ages[name] = back * _PART_MIN
+                break
+    return ages
 
 
 def _course(hours: Mapping[str, Sequence[float | None]]) -> dict[str, list[float | None]]:

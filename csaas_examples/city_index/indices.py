@@ -30,9 +30,17 @@ class Index:
     title: str
     says: str
     """What a high value means, for the public."""
+    how: str
+    """How it comes about, for who has never heard of it."""
     needs: Sequence[str]
     """Measurands without which there is no index."""
+    helps: Sequence[str]
+    """Measurands that count when they are there."""
     score: Callable[[Readings], float]
+
+    def lacks(self, readings: Readings) -> list[str]:
+        """Return the measurands that the index would take and that nobody measures now."""
+        return [name for name in (*self.needs, *self.helps) if name not in readings]
 
     def of(self, readings: Readings) -> float | None:
         """Return the index, None when something that it needs is not measured."""
@@ -92,7 +100,32 @@ def _between(value: float, points: Sequence[tuple[float, float]]) -> float:
 
 
 INDICES = (
-    Index("living", "Living", "pleasant to be outside", ("temperature", "humidity"), _living),
-    Index("washing", "Washing", "washing dries well", ("temperature", "humidity"), _washing),
-    Index("environment", "Environment", "clean air and quiet streets", ("dust",), _environment),
+    Index(
+        "living",
+        "Living",
+        "how pleasant it is outside",
+        "Warmth and moisture together: the same air feels hotter when it is damp. Mild air of "
+        "15 to 20 °C scores best.",
+        ("temperature", "humidity"),
+        (),
+        _living,
+    ),
+    Index(
+        "washing",
+        "Washing",
+        "how well washing dries",
+        "Dry air takes up water and wind carries it away. In rain nothing dries.",
+        ("temperature", "humidity"),
+        ("wind", "rain"),
+        _washing,
+    ),
+    Index(
+        "environment",
+        "Environment",
+        "how clean the air and how quiet the streets are",
+        "The worse of two: fine dust that we breathe, and sound in the street.",
+        ("dust",),
+        ("sound",),
+        _environment,
+    ),
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from html import escape
 
 from csaas_examples.city_index.city import State
@@ -15,28 +15,44 @@ STALE_S = 600.0
 _WIDTH, _HEIGHT = 240, 56
 
 
-def page(state: State, name: str, refresh_s: int, now: datetime) -> str:
-    """Return the whole page; it asks for itself anew after ``refresh_s`` seconds."""
+def page(state: State, name: str, refresh_s: int, now: datetime, zone: tzinfo = UTC) -> str:
+    """Return the whole page; its script asks for it anew each ``refresh_s`` seconds.
+
+    Only what changed is replaced: a page that loads itself anew would take from readers where they
+    are in it (WCAG 2.2.1).
+
+    Args:
+        state: What is shown.
+        name: Of the city.
+        refresh_s: Seconds until it is fetched again.
+        now: Aware.
+        zone: In which times are written.
+    """
     cards = "\n".join(_card(index, state) for index in INDICES)
     return f"""<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="refresh" content="{refresh_s}">
 <title>{escape(name)}: how the city is</title>
 <link rel="stylesheet" href="style.css">
+<link rel="icon" href="data:,">
+<script src="renew.js" defer data-every="{refresh_s}"></script>
 </head>
 <body>
+<p id="lost" class="notice" role="status" hidden>This page does not reach its server; what it shows
+may be old.</p>
 <main>
-<header><h1>{escape(name)}</h1><p>How the city is, in the last hour</p></header>
+<header><h1>{escape(name)}</h1><p>How the city is: three figures from what it measured in the last
+hour. 100 is best, 0 is worst.</p></header>
 {_notice(state, now)}<div class="cards">
 {cards}
 </div>
-<section aria-labelledby="measured"><h2 id="measured">Measured</h2>
+<section class="measured" aria-labelledby="measured"><h2 id="measured">Measured</h2>
+<p>Means over the city in the last hour.</p>
 <dl>{"".join(_readings(state))}</dl>
 </section>
-<footer><p>{_stamp(state)} 0 is worst, 100 is best. Lines show the last 24 hours.</p></footer>
+<footer><p>{_stamp(state, zone)} The lines show the last 24 hours.</p></footer>
 </main>
 </body>
 </html>
@@ -54,8 +70,20 @@ def _card(index: Index, state: State) -> str:
     line = _line(index, state.course.get(index.name, ()))
     return (
         f'<section class="card {kind}" aria-labelledby="{index.name}">'
-        f'<h2 id="{index.name}">{index.title}</h2>{body}<p>{index.says}</p>{line}</section>'
+        f'<h2 id="{index.name}">{index.title}</h2><p class="says">{index.says}</p>'
+        f"{body}{line}<p>{index.how}</p>{_missing(index, state)}</section>"
     )
+
+
+def _missing(index: Index, state: State) -> str:
+    """Return what the index would take and does not have; nothing before the first answer."""
+    lacks = index.lacks(state.readings)
+    if state.at is None or not lacks:
+        return ""
+    names = " and ".join(lacks)
+    verb = "are" if len(lacks) > 1 else "is"
+    count = "" if any(name in index.needs for name in lacks) else ", and not counted"
+    return f'<p class="missing">{names.capitalize()} {verb} not measured now{count}.</p>'
 
 
 def _line(index: Index, course: Sequence[float | None]) -> str:
@@ -80,9 +108,11 @@ def _line(index: Index, course: Sequence[float | None]) -> str:
 
 def _readings(state: State) -> Iterator[str]:
     for name, unit in MEASURANDS.items():
-        value = state.readings.get(name)
+        value, age_min = state.readings.get(name), state.age_min.get(name)
         shown = "–" if value is None else f"{value:.1f} {unit}"
-        yield f"<div><dt>{name.capitalize()}</dt><dd>{shown}</dd></div>"
+        aged = "no value in the last hour" if age_min is None else f"within {age_min} min"
+        about = f'<dd class="age">{aged}</dd>' if state.at is not None else ""
+        yield f"<div><dt>{name.capitalize()}</dt><dd>{shown}</dd>{about}</div>"
 
 
 def _notice(state: State, now: datetime) -> str:
@@ -97,12 +127,32 @@ def _notice(state: State, now: datetime) -> str:
     )
 
 
-def _stamp(state: State) -> str:
+def _stamp(state: State, zone: tzinfo) -> str:
     if state.at is None:
         return ""
-    time = state.at.astimezone(UTC)
-    return f'As of <time datetime="{time.isoformat()}">{time:%H:%M} UTC</time>.'
+    time = state.at.astimezone(zone)
+    return f'As of <time datetime="{time.isoformat(timespec="seconds")}">{time:%H:%M %Z}</time>.'
 
+
+SCRIPT = """"use strict";
+const everyMs = Number(document.currentScript.dataset.every) * 1000;
+const lost = document.getElementById("lost");
+
+async function renew() {
+  try {
+    const answer = await fetch(location.pathname, { cache: "no-store" });
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const [shown, fresh] = [document, page].map((one) => one.querySelector("main"));
+    if (answer.ok && fresh.innerHTML !== shown.innerHTML) shown.replaceWith(fresh);
+    lost.hidden = answer.ok;
+  } catch {
+    lost.hidden = false;
+  }
+  setTimeout(renew, everyMs);
+}
+
+setTimeout(renew, everyMs);
+"""
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #16212b; --paper: #f6f4ef; --card: #fff; --quiet: #4b5863;
@@ -116,22 +166,28 @@ main { max-width: 72rem; margin: 0 auto; padding: clamp(1rem, 4vw, 3rem); }
 header { margin-bottom: 1.5rem; }
 h1 { font-size: clamp(2rem, 6vw, 3.5rem); line-height: 1.1; }
 h2 { font-size: 1.25rem; }
-header p, .card p, footer, dt { color: var(--quiet); }
+header p, .card p, .measured p, .age, footer, dt { color: var(--quiet); }
+header p { max-width: 44rem; margin-top: .5rem; }
 .cards { display: grid; gap: 1.25rem; grid-template-columns: repeat(auto-fit, minmax(16rem, 1fr)); }
 .card { background: var(--card); border-radius: .75rem; padding: 1.5rem; border-top: .5rem solid; }
 .very-good, .good { border-color: var(--good); } .fair { border-color: var(--fair); }
 .poor, .very-poor { border-color: var(--poor); } .unknown { border-color: var(--quiet); }
-.card .score { color: var(--ink); font-size: clamp(4rem, 12vw, 6rem); font-weight: 700;
-  line-height: 1.1; font-variant-numeric: tabular-nums; }
+.card { display: flex; flex-direction: column; }
+.card svg { margin-bottom: 1rem; }
+.card .missing { margin-top: .75rem; color: var(--fair); font-weight: 600; }
+.card .score { margin-top: .5rem; color: var(--ink); font-size: clamp(4rem, 12vw, 6rem);
+  font-weight: 700; line-height: 1.1; font-variant-numeric: tabular-nums; }
 .card .none { font-size: 2rem; }
 .word { display: block; font-size: 1.5rem; font-weight: 600; }
 svg { display: block; width: 100%; margin-top: 1rem; }
 path { fill: none; stroke: var(--quiet); stroke-width: 2.5; stroke-linejoin: round;
   stroke-linecap: round; }
-section[aria-labelledby=measured] { margin-top: 2rem; }
-dl { display: grid; gap: .5rem 1.5rem; margin-top: .5rem;
+.measured { margin-top: 2rem; }
+dl { display: grid; gap: 1rem 1.5rem; margin-top: 1rem;
   grid-template-columns: repeat(auto-fit, minmax(9rem, 1fr)); }
-dd { margin: 0; font-size: 1.25rem; font-weight: 600; }
+dd { margin: 0; font-size: 1.25rem; font-weight: 600; font-variant-numeric: tabular-nums; }
+.age { font-size: .9375rem; font-weight: 400; }
+#lost { margin: 1rem; }
 .notice { background: var(--card); border-left: .4rem solid var(--fair); padding: .75rem 1rem;
   margin-bottom: 1.25rem; }
 footer { margin-top: 2rem; font-size: 1rem; }

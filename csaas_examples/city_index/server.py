@@ -5,18 +5,21 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from csaas_examples.city_index.city import State
-from csaas_examples.city_index.page import STYLE, page
+from csaas_examples.city_index.page import SCRIPT, STYLE, page
 
 READ_S_MAX = 10.0
 """A visitor who sends nothing for so long is let go."""
 _HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; frame-ancestors *",
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; "
+        "img-src data:; frame-ancestors *"
+    ),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-cache",
@@ -52,8 +55,10 @@ class Board:
             self._ended.wait(self._every_s)
 
 
-def serve(board: Board, host: str, port: int, name: str, refresh_s: int) -> ThreadingHTTPServer:
-    """Return a server that is bound and not yet running."""
+def serve(
+    board: Board, host: str, port: int, name: str, refresh_s: int, zone: tzinfo = UTC
+) -> ThreadingHTTPServer:
+    """Return a server that is bound and not yet running; times are written in the zone."""
 
     class Visitor(BaseHTTPRequestHandler):
         timeout = READ_S_MAX
@@ -84,10 +89,12 @@ def serve(board: Board, host: str, port: int, name: str, refresh_s: int) -> Thre
         def _asked(self) -> tuple[str, str]:
             match self.path.partition("?")[0]:
                 case "/":
-                    html = page(board.state, name, refresh_s, datetime.now(UTC))
+                    html = page(board.state, name, refresh_s, datetime.now(UTC), zone)
                     return "text/html; charset=utf-8", html
                 case "/style.css":
                     return "text/css; charset=utf-8", STYLE
+                case "/renew.js":
+                    return "text/javascript; charset=utf-8", SCRIPT
                 case "/indices.json":
                     return "application/json", json.dumps(_document(board.state))
             return "", "there is nothing here; the page is at /\n"
@@ -103,4 +110,5 @@ def _document(state: State) -> dict[str, Any]:
         "at": None if state.at is None else state.at.isoformat(),
         "indices": state.scores(),
         "readings": dict(state.readings),
+        "age_min": dict(state.age_min),
     }

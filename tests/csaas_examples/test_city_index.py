@@ -13,6 +13,7 @@ from pathlib import Path
 from threading import Event
 from time import time
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from lxml import html
@@ -83,23 +84,37 @@ def shown(state: State, now: datetime = NOON) -> Any:
 
 def test_the_page_says_what_a_reader_needs() -> None:
     course = {index.name: [50.0, None, 70.0, 80.0] for index in INDICES}
-    tree = shown(State(NOON, MILD, course))
+    tree = shown(State(NOON, MILD, {"temperature": 5}, course))
     assert tree.get("lang") == "en"
     assert tree.findtext(".//h1") == "Quarter <1>"
     assert [h.text for h in tree.iter("h2")] == ["Living", "Washing", "Environment", "Measured"]
     assert "100" in tree.xpath("string(//section[1])")
     assert tree.xpath("//svg/@aria-label")[0] == "Living, last 24 hours: from 50 to 80"
     assert tree.xpath("//svg/path/@d")[0].count("M") == 2
-    assert tree.xpath("//meta[@http-equiv='refresh']/@content") == ["60"]
-    assert tree.xpath("//*[@role='status']") == []
-    assert tree.xpath("//script") == []
+    assert tree.xpath("//script/@data-every") == ["60"]
+    assert tree.xpath("//script/@src") == ["renew.js"]
+    assert tree.xpath("//main//*[@role='status']") == []
+    text = tree.text_content()
+    assert "within 5 min" in text and "no value in the last hour" in text
+    assert "As of 12:00 UTC" in text
+    helsinki = page(State(NOON, MILD), "City", 60, NOON, ZoneInfo("Europe/Helsinki"))
+    assert "15:00 EEST" in helsinki
+
+
+def test_what_is_not_measured_is_said_where_it_is_missed() -> None:
+    readings = {"temperature": 20.0, "humidity": 50.0, "sound": 50.0}
+    cards = [c.text_content() for c in shown(State(NOON, readings)).xpath("//section")]
+    assert "not measured" not in cards[0]
+    assert "Wind and rain are not measured now, and not counted." in cards[1]
+    assert "Dust is not measured now." in cards[2] and "no data" in cards[2]
+    assert "not measured" not in page(State(), "City", 60, NOON)
 
 
 def test_what_is_old_or_not_there_is_said() -> None:
     assert "Waiting" in page(State(), "City", 60, NOON)
     old = State(NOON - timedelta(seconds=STALE_S), MILD)
     assert "10 minutes old" in page(old, "City", 60, NOON)
-    assert "does not answer" in page(State(NOON, MILD, {}, "broken"), "City", 60, NOON)
+    assert "does not answer" in page(State(NOON, MILD, fault="broken"), "City", 60, NOON)
     assert shown(State(NOON, {})).xpath("string(//section[1])").count("no data") == 1
 
 
@@ -165,10 +180,12 @@ def test_the_app_shows_the_city(app: str) -> None:
     told = json.loads(document)
     assert told["readings"] == pytest.approx({**MILD, "rain": 0.0})
     assert told["indices"]["living"] == 100.0
+    assert set(told["age_min"].values()) <= {30, 35} and len(told["age_min"]) == 6
     headers, text = fetched(app)
     tree = html.fromstring(text)
     assert len(tree.findall(".//svg")) == 3
     assert headers["Content-Security-Policy"].startswith("default-src 'none'")
+    assert "text/javascript" in fetched(app + "renew.js")[0]["Content-Type"]
     assert "text/css" in fetched(app + "style.css")[0]["Content-Type"]
     with pytest.raises(urllib.error.HTTPError, match="404"):
         fetched(app + "etc/passwd")

@@ -6,52 +6,19 @@ import ssl
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from borough_client import Client, Event, NotTrusted, NotVerified
 from borough_client.limits import TRIES_MAX
 from tests.promises.device import enrol
 from tests.promises.luminaire import CABINET, Cabinet, Luminaire
-from tests.promises.platform import PATIENCE_S, Platform, until
+from tests.promises.platform import PATIENCE_S, until
+from tests.promises.secure import SecurePlatform
 from tests.sdk.cut_line import CutLine
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
-
-
-class SecurePlatform(Platform):
-    """A platform whose API speaks HTTPS with a certificate of its own authority."""
-
-    @property
-    def ca(self) -> Path:
-        """The authority's certificate, as a city hands it to app makers."""
-        return self.home / "authority/ca.pem"
-
-    @property
-    def url(self) -> str:
-        return f"https://{self.http}"
-
-    def healthy(self) -> bool:
-        try:
-            context = ssl.create_default_context(cafile=self.ca)
-            answer = httpx.get(f"{self.url}/api/v1/health", timeout=5.0, verify=context)
-        except (httpx.TransportError, OSError):
-            return False
-        return answer.is_success
-
-    def client(self) -> httpx.Client:
-        client = httpx.Client(
-            base_url=f"{self.url}/api/v1",
-            headers={"Authorization": f"Bearer {self.keys().cli}"},
-            timeout=PATIENCE_S,
-            limits=httpx.Limits(max_keepalive_connections=0),
-            verify=ssl.create_default_context(cafile=self.ca),
-        )
-        self._clients.append(client)
-        return client
 
 
 @pytest.fixture(scope="module")
