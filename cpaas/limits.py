@@ -19,6 +19,17 @@ SIGN_INS_AT_ONCE = 4
 SIGN_INS_WAITING_MAX = 16
 """Beyond it a sign-in or set-up is turned away at once."""
 
+# -- applications
+FORM_BYTES_MAX = 65_536
+"""Of a form that a browser or an application sends to the provider."""
+TOKEN_REQUESTS_AT_ONCE = 4
+"""Each may write to the registry and sign; all other threads stay free."""
+TOKEN_REQUESTS_WAITING_MAX = 64
+"""Beyond it a request for a token is turned away at once."""
+SERVICE_TEXT_CHARS_MAX = 2_000
+"""Of a service's description."""
+SERVICE_SCOPES_MAX = 50
+
 # -- lists
 LIST_MAX = 1_000
 LIST_DEFAULT = 100

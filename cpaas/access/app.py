@@ -20,7 +20,16 @@ from cpaas.access.routes.composition import mashups, publishing, templates
 from cpaas.access.routes.directory import changes, search
 from cpaas.access.routes.events import alarms, live, subscriptions
 from cpaas.access.routes.oidc import authorize, device, sign_out, tokens
-from cpaas.access.routes.people import browser, grants, groups, projects, rights, session, users
+from cpaas.access.routes.people import (
+    applications,
+    browser,
+    grants,
+    groups,
+    projects,
+    rights,
+    session,
+    users,
+)
 from cpaas.access.routes.processing import jobs, objects, query
 from cpaas.access.routes.resources import (
     connections,
@@ -59,7 +68,7 @@ def create_app(city: City) -> FastAPI:
         health, session, browser, users, projects, groups, grants, rights, accesses, backup,
         endpoints, journal, provisioning, metadata, connections, data, history, observations,
         quarantine, query, objects, jobs, dependability, live, alarms, subscriptions, search,
-        changes, setting, commands, templates, mashups, publishing, key_ring, keys,
+        changes, setting, commands, templates, mashups, publishing, key_ring, keys, applications,
     ):  # fmt: skip
         app.include_router(routes.router, prefix=PREFIX)
     app.include_router(est.router)  # where RFC 7030 wants it

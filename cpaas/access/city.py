@@ -17,6 +17,7 @@ from ciaas.management.provisioning import Provisioning
 from ciaas.ports import Clock, Commit, HistoryStore, Receipt, RegistryStore
 from cpaas.access.assurance import Assurance
 from cpaas.access.keys import Keys
+from cpaas.access.oidc import Oidc
 from cpaas.access.pages.folder import PageFolder
 from cpaas.composition.workshop import Workshop
 from cpaas.processing.processing import Processing
@@ -99,6 +100,8 @@ class City:
     """Search, and what is no endpoint yet."""
     assurance: Assurance
     """Groups, the log of accesses, checkpoints of the record, copies."""
+    oidc: Oidc
+    """Applications, the provider that they sign in by, and their services."""
     keys: Keys
     """The key ring, and keys that applications use."""
     observation: Observation

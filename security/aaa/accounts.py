@@ -9,7 +9,7 @@ import secrets
 import threading
 import unicodedata
 from collections.abc import Callable, Collection, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from security.aaa.errors import (
     NotAuthenticated,
@@ -53,6 +53,7 @@ class Accounts:
         version: The registry's version, cheap to ask; what is remembered of tokens is dropped when
             it changes.
         passwords: Given by tests that cannot spend the costs of production.
+        issued: Knows the tokens of applications; None when there are none.
     """
 
     def __init__(
@@ -61,11 +62,13 @@ class Accounts:
         clock_ms: Callable[[], int],
         version: Callable[[], int],
         passwords: Passwords | None = None,
+        issued: IssuedToApplications | None = None,
     ) -> None:
         self._store = store
         self._clock_ms = clock_ms
         self._version = version
         self._passwords = passwords or Passwords()
+        self._issued = issued
         self._throttle = Throttle(clock_ms)
         self._remembered = _Remembered(version(), {})
         self._changing = threading.Lock()
@@ -241,7 +244,8 @@ class Accounts:
         Raises:
             NotAuthenticated: unknown, expired, revoked, or the user is disabled.
         """
-        if not is_token(text):
+        issued = None if is_token(text) else self._issued
+        if not is_token(text) and (issued is None or not issued.has_form(text)):
             raise NotAuthenticated("this is no token of ours; sign in to get one")
         key = digest(text)
         version = self._version()
@@ -250,7 +254,7 @@ class Accounts:
             remembered = self._remembered = _Remembered(version, {})
         proof = remembered.proofs.get(key)
         if proof is None:
-            proof = self._prove(key)
+            proof = self._prove(key) if issued is None else _Proof(*issued.prove(text))
             if len(remembered.proofs) >= PRINCIPALS_CACHED_MAX:
                 remembered.proofs.clear()
             # A revocation meanwhile has put another cache in place; this one is then nobody's.
@@ -339,6 +343,18 @@ class Accounts:
 
     def _forget(self) -> None:
         self._remembered = _Remembered(self._version(), {})
+
+
+class IssuedToApplications(Protocol):
+    """Tokens that applications present, with which they act for users or for themselves."""
+
+    def has_form(self, text: str) -> bool:
+        """Tell whether a text could be such a token."""
+        ...
+
+    def prove(self, text: str) -> tuple[Principal, int]:
+        """Return who acts, and until when (milliseconds). Raises NotAuthenticated."""
+        ...
 
 
 class _Proof(NamedTuple):

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from security.aaa.subjects import Party
 from security.ports import Token, User
 
 _FORM = re.compile(r"bor_[A-Za-z0-9_-]{43}", re.ASCII)
@@ -47,7 +48,17 @@ class Principal:
     user: User
     scopes: frozenset[Scope]
     token: int
-    """Number of the token, for the record."""
+    """Number of the token, or of an application's authorisation, for the record."""
+    application: str | None = None
+    """The ``client_id`` of the application that acts; None for a token of the user's own."""
+    subjects: frozenset[str] = frozenset()
+    """In whose name else it may be granted something: claims of a trusted issuer, for example."""
+    purpose: str | None = None
+    """What the token is for and nothing else; None leaves it to each request to say."""
+
+    def party(self, purpose: str | None = None) -> Party:
+        """Return in whose name rights are asked, for the purpose that a request states."""
+        return Party(self.user.id, self.subjects, self.purpose or purpose)
 
     def may(self, scope: Scope) -> bool:
         """Tell whether the token covers the scope."""

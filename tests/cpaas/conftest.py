@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from borough.clock import MachineClock
 from borough.home import Home
+from borough.roles.applications import CityApplications
 from borough.roles.backup import Backup
 from borough.roles.composing import workshop
 from borough.roles.core import judge_of
@@ -45,6 +46,7 @@ from cpaas.access.city import City, Observation
 from cpaas.access.pages.folder import PageFolder
 from security.aaa.accounts import Accounts
 from security.aaa.checkpoints import Signer
+from security.aaa.oidc.tokens.access import AccessTokens
 from security.aaa.passwords import Passwords
 from security.aaa.tokens import Scope
 from security.encryption.authority import Authority
@@ -160,10 +162,11 @@ class House:
 
 
 @contextmanager
-def served(city: City, events: CityEvents | None = None) -> Iterator[str]:
+def served(
+    city: City, events: CityEvents | None = None, listen: Listen | None = None
+) -> Iterator[str]:
     """Serve the application over real HTTP from a thread; gives the base address."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        listen = Listen("127.0.0.1", probe.getsockname()[1])
+    listen = listen or free_listen()
     ended = asyncio.Event()
     loop = asyncio.new_event_loop()
     up = threading.Event()
@@ -171,7 +174,8 @@ def served(city: City, events: CityEvents | None = None) -> Iterator[str]:
     async def serve() -> None:
         async with serving(create_app(city), listen):
             if events is not None:
-                await events.start()
+                events.start()
+                await events.deliver()
             up.set()
             await ended.wait()
 
@@ -189,6 +193,12 @@ def served(city: City, events: CityEvents | None = None) -> Iterator[str]:
             asyncio.run_coroutine_threadsafe(events.close(), loop).result(30)
         loop.call_soon_threadsafe(ended.set)
         _ENDING.append(thread)
+
+
+def free_listen() -> Listen:
+    """Return an address of this machine that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return Listen("127.0.0.1", probe.getsockname()[1])
 
 
 _ENDING: list[threading.Thread] = []
@@ -247,6 +257,11 @@ def open_house(folder: Path, ground: Path, authority: Authority) -> Iterator[Hou
     backup = Backup(Home(folder), history, record, clock.now_ms)
     catalogue = Catalogue(registry.resources)
     rights = RightsFeed(registry)
+    listen = free_listen()
+    applications = CityApplications(
+        registry, keys, f"http://{listen}", lambda: rights.rights.version, clock, ("127.0.0.0/8",)
+    )
+    accounts = accounts_of(registry, clock, rights, applications.access)
 
     def hold(version: int) -> None:
         catalogue.refresh()
@@ -294,7 +309,7 @@ def open_house(folder: Path, ground: Path, authority: Authority) -> Iterator[Hou
         provisioning=Provisioning(
             registry.resources, registry.certificates, authority, clock, "localhost", 8883
         ),
-        accounts=accounts_of(registry, clock, rights),
+        accounts=accounts,
         grants=registry.grants,
         rights=rights.rights,
         record=record,
@@ -317,6 +332,7 @@ def open_house(folder: Path, ground: Path, authority: Authority) -> Iterator[Hou
         commands=downlink,
         events=events.desk,
         observation=Observation(registry.states, lambda: b"# EOF\n"),
+        oidc=applications.desk(accounts, rights.rights),
         assurance=Assurance(
             registry.groups, accesses, registry.checkpoints, Signer(KEY), backup, record.append
         ),
@@ -327,7 +343,7 @@ def open_house(folder: Path, ground: Path, authority: Authority) -> Iterator[Hou
         ),
     )
     try:
-        with served(city, events) as base_url:
+        with served(city, events, listen) as base_url:
             house = House(city, base_url, registry, history, record, uplink, room, waiting, hands)
             yield house
             for client in house.clients:
@@ -366,7 +382,9 @@ def uplink_of(
     )
 
 
-def accounts_of(registry: Registry, clock: MachineClock, rights: RightsFeed) -> Accounts:
+def accounts_of(
+    registry: Registry, clock: MachineClock, rights: RightsFeed, issued: AccessTokens
+) -> Accounts:
     """Accounts whose passwords cost next to nothing."""
     cheap = Passwords(time_cost=1, memory_kib=8, lanes=1)
-    return Accounts(registry.accounts, clock.now_ms, lambda: rights.rights.version, cheap)
+    return Accounts(registry.accounts, clock.now_ms, lambda: rights.rights.version, cheap, issued)

@@ -21,6 +21,7 @@ from ciaas.storage.registry.oidc.applications import Applications
 from ciaas.storage.registry.oidc.authorisations import Authorisations
 from ciaas.storage.registry.oidc.keys import SigningKeys
 from ciaas.storage.registry.oidc.requests import Requests
+from ciaas.storage.registry.oidc.services import Services
 from ciaas.storage.registry.processing.jobs import Jobs
 from ciaas.storage.registry.processing.objects import Objects
 from ciaas.storage.registry.resources.changes import ChangeLog
@@ -35,6 +36,8 @@ from ciaas.storage.registry.security.certificates import Certificates
 from ciaas.storage.registry.security.checkpoints import Checkpoints
 from ciaas.storage.registry.security.grants import Grants
 from ciaas.storage.registry.security.groups import Groups
+from ciaas.storage.registry.security.permits import Permits
+from ciaas.storage.registry.security.sets import Sets
 from ciaas.storage.registry.security.sealed import sealed_rows
 
 
@@ -60,6 +63,8 @@ class Registry:
         self.accounts = Accounts(database, clock)
         self.grants = Grants(database)
         self.groups = Groups(database)
+        self.permits = Permits(database)
+        self.sets = Sets(database, clock)
         self.checkpoints = Checkpoints(database)
         self.certificates = Certificates(database, clock)
         self.alarms = Alarms(database)
@@ -75,6 +80,7 @@ class Registry:
         self.authorisations = Authorisations(database)
         self.authorisation_requests = Requests(database, self.authorisations)
         self.signing_keys = SigningKeys(database)
+        self.services = Services(database)
 
     def version(self) -> int:
         """Return the number of the last change, of whatever kind."""

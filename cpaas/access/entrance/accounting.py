@@ -130,6 +130,8 @@ def _entry(scope: Scope, status: int) -> Mapping[str, Any]:
         entry["query"] = redacted(query.decode(errors="replace"))
     if (token := state.get("token")) is not None:
         entry["token"] = token
+    if application := state.get("app"):
+        entry["app"] = application
     if about := state.get("about"):
         entry["about"] = {
             key: redacted(value) if isinstance(value, str) and key != _NUMBERS else value

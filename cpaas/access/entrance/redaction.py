@@ -7,9 +7,10 @@ import re
 from cpaas.limits import RECORDED_TEXT_CHARS_MAX
 
 _SECRET = re.compile(
-    r"bor_[\w-]+|(?<![0-9A-Za-z])[0-9A-Fa-f]{64}(?![0-9A-Za-z])|(?<=/provision/).+"
+    r"bor_[\w-]+|eyJ[\w-]+\.[\w-]+\.[\w-]*|(?<=user_code=)[^&]+|"
+    r"(?<![0-9A-Za-z])[0-9A-Fa-f]{64}(?![0-9A-Za-z])|(?<=/provision/).+"
 )
-"""Bearer tokens, provision tokens, and whatever stands where a provision token belongs."""
+"""Tokens of all kinds and codes of devices, and whatever stands where a provision token belongs."""
 
 
 def redacted(text: str) -> str:

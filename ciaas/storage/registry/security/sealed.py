@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from ciaas.storage.registry.database import Database
 from ciaas.storage.registry.events.tables import subscription
 from ciaas.storage.registry.keys.tables import key_version
+from ciaas.storage.registry.oidc.tables import signing_key
 from security.encryption.rewrap import Sealed
 
 
@@ -38,6 +39,7 @@ SEALED = (
         (key_version.c.key, key_version.c.number),
         key_version.c.sealed,
     ),
+    SealedColumn("signing keys", signing_key.c.id, (signing_key.c.kid,), signing_key.c.sealed),
 )
 
 

@@ -60,17 +60,19 @@ class Doorway:
     However many try, the threads of those who are signed in stay free.
     """
 
-    def __init__(self) -> None:
-        self._places = CapacityLimiter(SIGN_INS_AT_ONCE)
-        self._present = 0
+    def __init__(
+        self, at_once: int = SIGN_INS_AT_ONCE, waiting_max: int = SIGN_INS_WAITING_MAX
+    ) -> None:
+        self._places = CapacityLimiter(at_once)
+        self._present, self._most = 0, at_once + waiting_max
 
     async def work(self, work: Callable[[], _T]) -> _T:
         """Return what the work returns.
 
         Raises:
-            Throttled: SIGN_INS_WAITING_MAX wait already.
+            Throttled: as many wait already as may.
         """
-        if self._present >= SIGN_INS_AT_ONCE + SIGN_INS_WAITING_MAX:
+        if self._present >= self._most:
             raise Throttled(_AGAIN_S)
         self._present += 1
         try:

@@ -1,0 +1,1 @@
+"""Services: APIs of applications that others find, are granted and call."""

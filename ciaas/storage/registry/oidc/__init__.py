@@ -1,0 +1,1 @@
+"""Applications, what they were authorised to do, signing keys and services in the registry."""

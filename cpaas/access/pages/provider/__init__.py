@@ -1,0 +1,1 @@
+"""Pages of the OpenID provider: plain HTML that works without a script."""

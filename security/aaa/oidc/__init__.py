@@ -1,0 +1,1 @@
+"""OpenID provider: applications, what people authorise them to do, and the tokens they get."""

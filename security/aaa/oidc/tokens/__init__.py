@@ -1,0 +1,1 @@
+"""Signed tokens: the keys, and what is accepted of them."""
