@@ -15,7 +15,7 @@ MEASURANDS: Mapping[str, str] = {
     "humidity": "%",
     "wind": "m/s",
     "rain": "mm/h",
-    "dust": "µg/m³ PM2.5",
+    "dust": "µg/m³",
     "sound": "dB(A)",
 }
 """What the indices are made of, with its unit."""
@@ -122,8 +122,8 @@ INDICES = (
     Index(
         "environment",
         "Environment",
-        "how clean the air and how quiet the streets are",
-        "The worse of two: fine dust that we breathe, and sound in the street.",
+        "clean air, quiet streets",
+        "The worse of two: fine dust (PM2.5) that we breathe, and sound in the street.",
         ("dust",),
         ("sound",),
         _environment,

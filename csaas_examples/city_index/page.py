@@ -102,7 +102,8 @@ def _line(index: Index, course: Sequence[float | None]) -> str:
     told = f"{index.title}, last 24 hours: from {min(known):.0f} to {max(known):.0f}"
     return (
         f'<svg viewBox="0 -3 {_WIDTH} {_HEIGHT + 6}" role="img" aria-label="{escape(told)}">'
-        f'<path d="{" ".join(parts)}"/></svg>'
+        f'<path class="rule" d="M0 {_HEIGHT}H{_WIDTH}"/><path d="{" ".join(parts)}"/></svg>'
+        '<p class="span" aria-hidden="true"><span>24 h ago</span><span>now</span></p>'
     )
 
 
@@ -110,7 +111,7 @@ def _readings(state: State) -> Iterator[str]:
     for name, unit in MEASURANDS.items():
         value, age_min = state.readings.get(name), state.age_min.get(name)
         shown = "–" if value is None else f"{value:.1f} {unit}"
-        aged = "no value in the last hour" if age_min is None else f"within {age_min} min"
+        aged = "no value in the last hour" if age_min is None else f"at most {age_min} min old"
         about = f'<dd class="age">{aged}</dd>' if state.at is not None else ""
         yield f"<div><dt>{name.capitalize()}</dt><dd>{shown}</dd>{about}</div>"
 
@@ -123,8 +124,17 @@ def _notice(state: State, now: datetime) -> str:
         return ""
     return (
         '<p class="notice" role="status">The platform does not answer; these figures are '
-        f"{age_s / 60:.0f} minutes old.</p>\n"
+        f"{_age(age_s)} old.</p>\n"
     )
+
+
+def _age(seconds: float) -> str:
+    minutes = round(seconds / 60)
+    if minutes < 1:
+        return "less than a minute"
+    if minutes < 120:
+        return f"{minutes} minute{'s' if minutes > 1 else ''}"
+    return f"{minutes // 60} hours"
 
 
 def _stamp(state: State, zone: tzinfo) -> str:
@@ -173,7 +183,9 @@ header p { max-width: 44rem; margin-top: .5rem; }
 .very-good, .good { border-color: var(--good); } .fair { border-color: var(--fair); }
 .poor, .very-poor { border-color: var(--poor); } .unknown { border-color: var(--quiet); }
 .card { display: flex; flex-direction: column; }
-.card svg { margin-bottom: 1rem; }
+.card .span { display: flex; justify-content: space-between; font-size: .8125rem;
+  margin-bottom: 1rem; }
+.rule { stroke-width: 1; opacity: .5; }
 .card .missing { margin-top: .75rem; color: var(--fair); font-weight: 600; }
 .card .score { margin-top: .5rem; color: var(--ink); font-size: clamp(4rem, 12vw, 6rem);
   font-weight: 700; line-height: 1.1; font-variant-numeric: tabular-nums; }

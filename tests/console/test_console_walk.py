@@ -94,7 +94,7 @@ def test_a_set_point_is_set_and_its_rungs_are_shown(tab: Tab, town: Town) -> Non
     page.get_by_role("status").filter(has_text=re.compile("64.*Verified")).wait_for()
     assert until(lambda: town.lamp.level == 64, "the lamp's light")
     for rung in ("Requested", "Authorised", "Queued", "Sent", "Verified"):
-        assert page.get_by_role("listitem").filter(has_text=rung).is_visible()
+        assert page.get_by_role("listitem").filter(has_text=rung).first.is_visible()
     # The line goes on with what the lamp confirmed, without being asked for again.
     page.get_by_role("img", name=re.compile("^Level, the last 24 hours:.*last 64")).wait_for()
 

@@ -90,12 +90,12 @@ def test_the_page_says_what_a_reader_needs() -> None:
     assert [h.text for h in tree.iter("h2")] == ["Living", "Washing", "Environment", "Measured"]
     assert "100" in tree.xpath("string(//section[1])")
     assert tree.xpath("//svg/@aria-label")[0] == "Living, last 24 hours: from 50 to 80"
-    assert tree.xpath("//svg/path/@d")[0].count("M") == 2
+    assert tree.xpath("//svg/path/@d")[1].count("M") == 2
     assert tree.xpath("//script/@data-every") == ["60"]
     assert tree.xpath("//script/@src") == ["renew.js"]
     assert tree.xpath("//main//*[@role='status']") == []
     text = tree.text_content()
-    assert "within 5 min" in text and "no value in the last hour" in text
+    assert "at most 5 min old" in text and "no value in the last hour" in text
     assert "As of 12:00 UTC" in text
     helsinki = page(State(NOON, MILD), "City", 60, NOON, ZoneInfo("Europe/Helsinki"))
     assert "15:00 EEST" in helsinki
@@ -114,6 +114,11 @@ def test_what_is_old_or_not_there_is_said() -> None:
     assert "Waiting" in page(State(), "City", 60, NOON)
     old = State(NOON - timedelta(seconds=STALE_S), MILD)
     assert "10 minutes old" in page(old, "City", 60, NOON)
+    minute = State(NOON - timedelta(seconds=61), MILD, fault="broken")
+    assert "1 minute old" in page(minute, "City", 60, NOON)
+    day = State(NOON - timedelta(days=1), MILD, fault="broken")
+    assert "24 hours old" in page(day, "City", 60, NOON)
+    assert "less than a minute old" in page(State(NOON, MILD, fault="broken"), "City", 60, NOON)
     assert "does not answer" in page(State(NOON, MILD, fault="broken"), "City", 60, NOON)
     assert shown(State(NOON, {})).xpath("string(//section[1])").count("no data") == 1
 

@@ -98,7 +98,7 @@ def test_everybody_can_read_the_page(page_url: str, context: BrowserContext, sho
         assert line.is_visible()
     washing = page.get_by_role("region", name="Washing")
     assert washing.get_by_text("Wind is not measured now, and not counted.").is_visible()
-    assert page.get_by_role("region", name="Measured").get_by_text("within 5 min").count() >= 5
+    assert page.get_by_role("region", name="Measured").get_by_text("at most 5 min old").count() >= 5
     assert page.get_by_text("As of").inner_text().split()[3].rstrip(".") in ("EET", "EEST")
     without_barriers(page, "city-index", shots, widths=SCREENS)
     assert tab.faults == []

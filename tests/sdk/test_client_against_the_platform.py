@@ -34,6 +34,15 @@ def test_last_values_and_history(city: Client, power: str) -> None:
     assert list(frame["value"]) == [float(hour) for hour in range(48)]
     assert frame.index[0] == pd.Timestamp("2025-03-29T23:00Z")
     assert len(city.history(power, last=timedelta(days=1))) == 0
+    local = city.history(power, datetime(2025, 3, 30, 0, tzinfo=UTC), rows=3, zone="Europe/Zurich")
+    assert local.columns["time"] == [
+        "2025-03-30T01:00:00.000+01:00",
+        "2025-03-30T03:00:00.000+02:00",
+        "2025-03-30T04:00:00.000+02:00",
+    ]
+    assert str(getattr(local.to_pandas().index, "tz", None)) == "Europe/Zurich"
+    with pytest.raises(ValueError, match="IANA"):
+        city.history(power, zone="Mars/Olympus")
 
 
 def test_a_query_becomes_a_frame_in_its_zone(city: Client, power: str) -> None:

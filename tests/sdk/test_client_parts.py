@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -175,3 +176,25 @@ def test_without_pandas_a_frame_is_refused(monkeypatch: pytest.MonkeyPatch) -> N
     with pytest.raises(ModuleNotFoundError, match=r"borough-client\[pandas\]"):
         Table({"a": [1]}).to_pandas()
     assert len(Table({})) == 0
+
+
+def test_what_is_no_certificate_of_an_authority_is_told_at_once(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"authority/ca\.pem"):
+        Transport("https://city", "bor_x", ca=tmp_path / "none.pem")
+    empty = tmp_path / "empty.pem"
+    empty.write_text("nothing\n")
+    with pytest.raises(ValueError, match=r"authority/ca\.pem"):
+        Transport("https://city", "bor_x", ca=str(empty))
+
+
+def test_verdicts_are_ordered_and_an_empty_table_is_a_frame() -> None:
+    times = ["2025-03-30T00:30:00.000Z", "2025-03-30T01:30:00.000Z", "2025-10-26T00:30:00.000Z"]
+    columns = {"time": times, "value": [1, None, 3], "verdict": ["good", "bad", "uncertain"]}
+    frame = Table(columns, "Europe/Zurich").to_pandas()
+    assert list(frame[frame["verdict"] <= "uncertain"]["value"]) == [1, 3]
+    assert [str(time) for time in frame.index] == [
+        "2025-03-30 01:30:00+01:00", "2025-03-30 03:30:00+02:00", "2025-10-26 02:30:00+02:00",
+    ]  # fmt: skip
+    empty = Table({"time": [], "value": [], "verdict": []}, "Europe/Zurich").to_pandas()
+    assert len(empty) == 0
+    assert str(getattr(empty.index, "tz", None)) == "Europe/Zurich"
