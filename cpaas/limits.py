@@ -95,6 +95,10 @@ HISTORY_ROWS_DEFAULT = 1_000
 """cloud.iO's default of ``max``."""
 HISTORY_ROWS_MAX = 100_000
 """Of one address; a longer interval is asked in parts."""
+HISTORY_READS_AT_ONCE = 2
+"""Series worked out at a time: more of them at once would each take longer, and the uplink too."""
+HISTORY_READS_WAITING_MAX = 256
+"""Beyond it a read of history is turned away at once."""
 HISTORY_ANSWER_ROWS_MAX = 1_000_000
 """Of one request over all its addresses."""
 SUBTREE_POINTS_MAX = 20_000

@@ -8,7 +8,12 @@ from ciaas.kernel.catalogue import Catalogue
 from ciaas.ports import Clock, HistoryStore
 from ciaas.storage.objects import Contents
 from ciaas.storage.registry import Registry
-from cpaas.limits import OBJECT_UPLOADS_AT_ONCE, OBJECT_UPLOADS_WAITING_MAX
+from cpaas.limits import (
+    HISTORY_READS_AT_ONCE,
+    HISTORY_READS_WAITING_MAX,
+    OBJECT_UPLOADS_AT_ONCE,
+    OBJECT_UPLOADS_WAITING_MAX,
+)
 from cpaas.processing.jobs.jobs import Jobs
 from cpaas.processing.jobs.runner import Runner
 from cpaas.processing.objects.buckets import Buckets
@@ -52,6 +57,7 @@ def build_processing(
     return Processing(
         queries=queries,
         turns=Turns(),
+        reads=Turns(HISTORY_READS_AT_ONCE, HISTORY_READS_WAITING_MAX),
         buckets=buckets,
         uploads=Turns(OBJECT_UPLOADS_AT_ONCE, OBJECT_UPLOADS_WAITING_MAX),
         jobs=Jobs(runner),

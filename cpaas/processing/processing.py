@@ -17,6 +17,8 @@ class Processing:
     queries: Queries
     turns: Turns
     """Of queries that the API answers."""
+    reads: Turns
+    """Of series read from history."""
     buckets: Buckets
     uploads: Turns
     """Of objects on their way in."""

@@ -32,7 +32,9 @@ from ciaas.storage.history.bounds import Bounds
 from ciaas.storage.history.copying import write_copy
 from ciaas.storage.history.database import Database
 from ciaas.storage.history.reading.commits import commit_before, commits
+from ciaas.storage.history.reading.partials import PartialsKept
 from ciaas.storage.history.reading.series import series
+from ciaas.storage.history.reading.watch import Watch
 from ciaas.storage.history.reading.windows import windows
 from ciaas.storage.history.segments.sealing import Sealer
 from ciaas.storage.history.segments.tables import SampleTables
@@ -89,6 +91,7 @@ class DuckHistory:
         self._tables = SampleTables(database)
         self._sealer = Sealer(database, self._tables, bounds, self._tidy)
         self._writing = threading.Lock()
+        self._watch = Watch()
         self._memory = Memory()
         try:
             self._load()
@@ -111,6 +114,7 @@ class DuckHistory:
     def close(self) -> None:
         """Finish the step in hand, write the log back into the file, and let it go."""
         self._sealer.stop()
+        self._watch.stop()
         with self._writing:
             self._database.close()
 
@@ -190,7 +194,7 @@ class DuckHistory:
         """
         self._heal_for_reading()
         with self._tables.reading() as (cursor, layout):
-            return series(cursor, layout, span, self._bounds.series_rows)
+            return series(cursor, layout, span, self._bounds.series_rows, self._kept)
 
     def windows(self, question: Windows) -> Iterator[WindowsPart]:
         """Answer group after group, some at a time; nothing is held between two parts.
@@ -203,7 +207,7 @@ class DuckHistory:
             HistoryError: there is no such function, or the edges do not ascend.
         """
         self._heal_for_reading()
-        return windows(self._tables, question, self._bounds)
+        return windows(self._tables, question, self._bounds, self._watch)
 
     def aside(
         self, endpoints: Sequence[str] | None, limit: int, before: int | None
@@ -278,6 +282,8 @@ class DuckHistory:
     def _load(self) -> None:
         """Read everything that is kept in memory from the file."""
         self._tables.load()
+        # Numbers of tables that a failed change has used may be given again.
+        self._kept = PartialsKept(self._bounds.partials_bytes, self._bounds.partials_samples)
         with self._tables.reading() as (cursor, layout):
             self._memory = remember(cursor, layout, self._bounds.coverage_ranges)
         self._recorder = Recorder(

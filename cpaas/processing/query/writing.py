@@ -15,6 +15,8 @@ import pyarrow.csv
 from cpaas.processing.query.queries import Answer
 
 _CHUNK_ROWS = 50_000
+_PIECE_BYTES = 65_536
+"""What is sent at a time: whoever asks takes a turn for each piece, and most answers are one."""
 
 
 class Form(StrEnum):
@@ -51,8 +53,21 @@ def written(answer: Answer, form: Form) -> Iterator[bytes]:
     """
     if form is Form.JSON:
         answer.plan.check_held()
-        return _json(answer)
-    return _csv(answer) if form is Form.CSV else _arrow(answer)
+        return _gathered(_json(answer))
+    return _gathered(_csv(answer) if form is Form.CSV else _arrow(answer))
+
+
+def _gathered(scraps: Iterator[bytes]) -> Iterator[bytes]:
+    gathered: list[bytes] = []
+    size = 0
+    for scrap in scraps:
+        gathered.append(scrap)
+        size += len(scrap)
+        if size >= _PIECE_BYTES:
+            yield b"".join(gathered)
+            gathered, size = [], 0
+    if gathered:
+        yield b"".join(gathered)
 
 
 def _json(answer: Answer) -> Iterator[bytes]:

@@ -9,15 +9,18 @@ Source: InfluxQL functions reference, aggregations and selectors.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from string import Template
 from typing import Any, NamedTuple
 
+import numpy as np
 from numpy.typing import NDArray
 
-from ciaas.kernel.sample import Kind
+from ciaas.kernel.sample import DTYPES, Kind
 from ciaas.limits import HISTORY_TIME_MS_MAX
 from ciaas.ports import HistoryError, Span
 from ciaas.storage.history.reading import filling
+from ciaas.storage.history.reading.partials import Partials
 
 _NS_PER_MS = 1_000_000
 
@@ -144,6 +147,17 @@ takes the one that came first; DISTINCT gives one row for each value of a bucket
 which they came first."""
 
 
+_ADDED: Mapping[str, Callable[[Partials], NDArray[Any]]] = {
+    "COUNT": lambda figures: figures.values.astype(np.float64),
+    "MEAN": lambda figures: figures.sum / figures.numbers,
+    "SPREAD": lambda figures: figures.high - figures.low,
+    "SUM": lambda figures: figures.sum,
+    "MAX": lambda figures: figures.high,
+    "MIN": lambda figures: figures.low,
+}
+"""What `FUNCTIONS` answers, from the partial figures of whole buckets."""
+
+
 class Plan(NamedTuple):
     """A checked way to thin out."""
 
@@ -151,16 +165,39 @@ class Plan(NamedTuple):
     function: str
     fill_with: str
 
+    @property
+    def adds_up(self) -> bool:
+        """True when partial figures are all that the function needs."""
+        return self.function in _ADDED
+
+    @property
+    def epoch_ms(self) -> int:
+        """A multiple of the interval that makes every time positive: % takes its left's sign."""
+        return -(-HISTORY_TIME_MS_MAX // self.interval_ms) * self.interval_ms
+
+    def answer(self, figures: Partials) -> dict[str, NDArray[Any]]:
+        """Return the rows that `query` would give, from partial figures added up."""
+        there = (figures.values if self.function == "COUNT" else figures.numbers) > 0
+        figures = figures.select(there)
+        rows = len(figures)
+        return {
+            "point": figures.point,
+            "observed": figures.bucket,
+            "kind": np.full(rows, Kind.NUMBER, DTYPES["kind"]),
+            "num": _ADDED[self.function](figures),
+            "txt": np.full(rows, None, np.object_),
+            "verdict": (figures.judgement >> 16).astype(DTYPES["verdict"]),
+            "reason": (figures.judgement & 0xFFFF).astype(DTYPES["reason"]),
+        }
+
     def query(self, rows: str, one_point: bool, rows_max: int, answer_max: int) -> str:
         """Return the SQL over the rows of a span, ``rows_max`` of each point's."""
-        # A multiple of the interval that makes every time positive: % takes the sign of its left.
-        epoch = -(-HISTORY_TIME_MS_MAX // self.interval_ms) * self.interval_ms
         each = "" if one_point else _EACH.substitute(rows_max=rows_max)
         return "".join(
             part.substitute(
                 rows=rows,
                 interval=self.interval_ms,
-                epoch=epoch,
+                epoch=self.epoch_ms,
                 each=each,
                 answer_max=min(rows_max, answer_max) if one_point else answer_max,
             )

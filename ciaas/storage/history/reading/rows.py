@@ -32,7 +32,7 @@ def within_time(time: int | None) -> int | None:
 def rows_of(tables: Tables, points: Uint32s, times: str) -> str:
     """Return the SQL for all rows, every revision of a sample among them.
 
-    More than INLINE_MAX points are those in the column ``id`` of the table ``asked``.
+    Where `asks_by_table` says so, the points are those in the column ``id`` of ``asked``.
     """
     return _ROWS.substitute(
         columns=COLUMNS,
@@ -47,16 +47,25 @@ def newest(cursor: Cursor, tables: Tables, rows: str) -> str:
     return rows + NEWEST if tables.revised and _has_revisions(cursor, rows) else rows
 
 
+def asks_by_table(points: Uint32s) -> bool:
+    """Tell whether `condition_of_points` names the table ``asked``."""
+    return len(points) > INLINE_MAX and not _without_gap(points)
+
+
 def condition_of_points(points: Uint32s) -> str:
-    """Return the condition that a row is of one of the points."""
+    """Return the condition that a row is of one of the points, each given once."""
     if len(points) == 1:
         return f"point_id = {int(points[0])}"
     low, high = int(points.min()), int(points.max())
-    if len(points) == high - low + 1:
+    if _without_gap(points):
         return f"point_id BETWEEN {low} AND {high}"
     if len(points) <= INLINE_MAX:
         return f"point_id IN ({', '.join(map(str, points.tolist()))})"
     return _ASKED.substitute(low=low, high=high)
+
+
+def _without_gap(points: Uint32s) -> bool:
+    return len(points) == int(points.max()) - int(points.min()) + 1
 
 
 def condition_of_times(start: int | None, end: int | None) -> str:

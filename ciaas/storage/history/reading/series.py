@@ -17,6 +17,8 @@ from ciaas.ports import Series, Span
 from ciaas.storage.history.columns import plain
 from ciaas.storage.history.database import Cursor
 from ciaas.storage.history.reading import resampling
+from ciaas.storage.history.reading.adding import Adding
+from ciaas.storage.history.reading.partials import PartialsKept
 from ciaas.storage.history.reading.rows import (
     INLINE_MAX,
     condition_of_times,
@@ -25,7 +27,7 @@ from ciaas.storage.history.reading.rows import (
     within_time,
 )
 from ciaas.storage.history.refusal import AnswerTooLarge
-from ciaas.storage.history.segments.layout import Layout
+from ciaas.storage.history.segments.layout import Layout, Tables
 
 _OF_ONE = Template("$rows ORDER BY observed_at, revision, commit_no LIMIT $rows_max")
 _OF_MANY = Template(
@@ -40,8 +42,15 @@ _FIELDS = ("point", "observed", "kind", "num", "txt", "verdict", "reason")
 _STORED = ("point_id", "observed_at", "kind", "num", "txt", "verdict", "reason")
 
 
-def series(cursor: Cursor, layout: Layout, span: Span, rows_max: int) -> Series:
+def series(cursor: Cursor, layout: Layout, span: Span, rows_max: int, kept: PartialsKept) -> Series:
     """Answer a span from one snapshot; see `HistoryStore.series`.
+
+    Args:
+        cursor: In the snapshot.
+        layout: The tables that it has.
+        span: The question.
+        rows_max: Of the answer.
+        kept: Partial figures of the segments.
 
     Raises:
         AnswerTooLarge: more than ``rows_max`` rows.
@@ -53,19 +62,12 @@ def series(cursor: Cursor, layout: Layout, span: Span, rows_max: int) -> Series:
     tables = layout.observed_within(span.start, span.end)
     if not len(points) or not tables.numbers or span.limit < 1:
         return _answer(_nothing(), points, span.limit)
-    rows = rows_of(tables, points, condition_of_times(span.start, span.end))
     # One row more than asked for tells that there are more, for each point.
-    each_max, all_max = span.limit + 1, rows_max + len(points) + 1
-    with _asking(cursor, points):
-        if not span.all_revisions:
-            rows = newest(cursor, tables, rows)
-        if plan is not None:
-            query = plan.query(rows, len(points) == 1, each_max, all_max)
-        elif len(points) == 1:
-            query = _OF_ONE.substitute(rows=rows, rows_max=min(each_max, all_max))
-        else:
-            query = _OF_MANY.substitute(rows=rows, rows_max=each_max, answer_max=all_max)
-        columns = _fetch(cursor, query)
+    span_read, all_max = replace(span, points=points), rows_max + len(points) + 1
+    if plan is None or not plan.adds_up or span.all_revisions or len(points) > INLINE_MAX:
+        columns = _read(cursor, tables, span_read, plan, all_max)
+    else:
+        columns = _added(cursor, layout, span_read, plan, all_max, kept)
     if plan is not None:
         columns = plan.fill(columns, span, all_max)
     answer = _answer(columns, points, span.limit)
@@ -75,6 +77,49 @@ def series(cursor: Cursor, layout: Layout, span: Span, rows_max: int) -> Series:
             "longer interval"
         )
     return answer
+
+
+def _read(
+    cursor: Cursor, tables: Tables, span: Span, plan: resampling.Plan | None, all_max: int
+) -> dict[str, NDArray[Any]]:
+    """Return the rows of a span, or its buckets, worked out from all its samples."""
+    points, each_max = span.points, span.limit + 1
+    rows = rows_of(tables, points, condition_of_times(span.start, span.end))
+    with _asking(cursor, points):
+        if not span.all_revisions:
+            rows = newest(cursor, tables, rows)
+        if plan is not None:
+            query = plan.query(rows, len(points) == 1, each_max, all_max)
+        elif len(points) == 1:
+            query = _OF_ONE.substitute(rows=rows, rows_max=min(each_max, all_max))
+        else:
+            query = _OF_MANY.substitute(rows=rows, rows_max=each_max, answer_max=all_max)
+        return _fetch(cursor, query)
+
+
+def _added(
+    cursor: Cursor,
+    layout: Layout,
+    span: Span,
+    plan: resampling.Plan,
+    all_max: int,
+    kept: PartialsKept,
+) -> dict[str, NDArray[Any]]:
+    """Return the buckets of a span, added up; samples are read where one has two revisions."""
+    adding = Adding(cursor, layout, span.points, plan.interval_ms, plan.epoch_ms, kept)
+    figures = adding.figures(span.start, span.end)
+    if not figures.revised.any():
+        return plan.answer(figures)
+    doubtful = figures.bucket[figures.revised]
+    first, last = int(doubtful.min()), int(doubtful.max()) + plan.interval_ms - 1
+    start = first if span.start is None else max(first, span.start)
+    end = last if span.end is None else min(last, span.end)
+    within = replace(span, start=start, end=end)
+    read = _read(cursor, layout.observed_within(start, end), within, plan, all_max)
+    beside = plan.answer(figures.select((figures.bucket < first) | (figures.bucket > last)))
+    columns = {field: np.concatenate([beside[field], read[field]]) for field in _FIELDS}
+    order = np.lexsort((columns["observed"], columns["point"]))
+    return {field: column[order] for field, column in columns.items()}
 
 
 def _distinct(points: Uint32s) -> Uint32s:

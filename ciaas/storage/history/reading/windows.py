@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,12 +13,20 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from ciaas.kernel.sample import Millis, Uint32s
-from ciaas.ports import AnswerTooLarge, TooSlow, Windows, WindowsPart
+from ciaas.ports import AnswerTooLarge, Windows, WindowsPart
 from ciaas.storage.history.bounds import Bounds
 from ciaas.storage.history.columns import plain
 from ciaas.storage.history.database import Cursor
 from ciaas.storage.history.reading.measuring import Measuring
-from ciaas.storage.history.reading.rows import condition_of_times, newest, rows_of, within_time
+from ciaas.storage.history.reading.rows import (
+    asks_by_table,
+    condition_of_times,
+    newest,
+    rows_of,
+    within_time,
+)
+from ciaas.storage.history.reading.tallying import FUNCTIONS, tallied
+from ciaas.storage.history.reading.watch import Watch
 from ciaas.storage.history.segments.layout import Layout
 from ciaas.storage.history.segments.tables import SampleTables
 
@@ -27,7 +34,9 @@ _COUNTS = Template("SELECT point_id, count(*) AS samples FROM ($rows) GROUP BY p
 _Columns = Mapping[str, Any]
 
 
-def windows(tables: SampleTables, question: Windows, bounds: Bounds) -> Iterator[WindowsPart]:
+def windows(
+    tables: SampleTables, question: Windows, bounds: Bounds, watch: Watch
+) -> Iterator[WindowsPart]:
     """Answer a question, some groups at a time; see `HistoryStore.windows`.
 
     Raises:
@@ -36,46 +45,54 @@ def windows(tables: SampleTables, question: Windows, bounds: Bounds) -> Iterator
     measuring = Measuring(question)
     order = np.argsort(question.groups, kind="stable")
     points, groups = question.points[order], question.groups[order]
-    watch = _Watch(question.within_s)
-    with tables.reading() as (cursor, layout), watch.over(cursor):
+    budget = _Budget(watch, question.within_s)
+    if _tallies(question, bounds):
+        with tables.reading() as (cursor, layout), budget.spent(cursor):
+            tally = _tallied(cursor, layout, question, bounds)
+        if tally is not None:
+            yield _part(question, [tally], 0, int(groups.max(initial=0)) + 1, groups)
+            return
+    with tables.reading() as (cursor, layout), budget.spent(cursor):
         samples = _samples(cursor, layout, question, points, groups)
     _check_samples(samples, measuring, bounds)
     for first, after in _parts(samples, len(question.edges) - 1, bounds):
         own = slice(*np.searchsorted(groups, [first, after]).tolist())
-        with tables.reading() as (cursor, layout), watch.over(cursor):
+        with tables.reading() as (cursor, layout), budget.spent(cursor):
             answers = _ask(cursor, layout, question, measuring, points[own], groups[own])
         yield _part(question, answers, first, after, groups[own])
 
 
-class _Watch:
-    """Breaks a cursor's statements off when the time for all of them together is over."""
+class _Budget:
+    """The time of all statements of one question together; between two of them it stands still."""
 
-    def __init__(self, within_s: float):
-        self._left_s = within_s
+    def __init__(self, watch: Watch, within_s: float):
+        self._watch, self._left_s = watch, within_s
 
     @contextmanager
-    def over(self, cursor: Cursor) -> Iterator[None]:
-        """Watch over a block; between two blocks the time stands still."""
-        if self._left_s <= 0:
-            raise TooSlow("the answer takes too long; ask for fewer points or a shorter time")
-        turn, ended = threading.Lock(), False
-
-        def interrupt() -> None:
-            with turn:
-                if not ended:
-                    cursor.interrupt()
-
-        alarm = threading.Timer(self._left_s, interrupt)
-        alarm.daemon = True
+    def spent(self, cursor: Cursor) -> Iterator[None]:
+        """Have a cursor's statements broken off when all time is over; raises TooSlow likewise."""
         began = time.monotonic()
-        alarm.start()
-        try:
+        with self._watch.over(cursor, self._left_s):
             yield
-        finally:
-            alarm.cancel()
-            with turn:  # the cursor goes back to others: it must not be interrupted any more
-                ended = True
-            self._left_s -= time.monotonic() - began
+        self._left_s -= time.monotonic() - began
+
+
+def _tallies(question: Windows, bounds: Bounds) -> bool:
+    """Tell whether a question may be one part, of functions that need no order."""
+    cells = (int(question.groups.max(initial=0)) + 1) * (len(question.edges) - 1)
+    functions = {measure.function for measure in question.measures}
+    return functions <= FUNCTIONS and cells <= bounds.windows_rows
+
+
+def _tallied(cursor: Cursor, layout: Layout, question: Windows, bounds: Bounds) -> _Columns | None:
+    """Return the one part's columns; None when it would be several."""
+    distinct = np.unique(question.points)
+    asked = {"asked": pa.table({"id": pa.array(distinct)})} if asks_by_table(distinct) else {}
+    with _registered(cursor, **asked):
+        rows = _rows(cursor, layout, question, distinct, 0)
+        if rows is None:
+            return {"grp": np.empty(0, np.int64), "win": np.empty(0, np.int64)}
+        return tallied(cursor, rows, question, bounds.windows_samples)
 
 
 def _samples(

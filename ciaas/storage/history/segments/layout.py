@@ -92,21 +92,32 @@ class Layout:
 
     def observed_within(self, start: int | None, end: int | None) -> Tables:
         """Return the tables that may hold samples observed in an interval, ends included."""
-        first = _ALWAYS[0] if start is None else start
-        last = _ALWAYS[1] if end is None else end
-        tables: list[Segment | Tail] = [*self.segments, *self.tails]
-        chosen = [
-            table
-            for table in tables
-            if table.rows and table.observed_from <= last and table.observed_to >= first
+        chosen: list[Segment | Tail] = [
+            *self.segments_within(start, end),
+            *self.tails_within(start, end),
         ]
         return Tables([t.number for t in chosen], any(t.revised for t in chosen))
 
+    def segments_within(self, start: int | None, end: int | None) -> Sequence[Segment]:
+        """Return the segments among them."""
+        return [segment for segment in self.segments if _meets(segment, start, end)]
+
+    def tails_within(self, start: int | None, end: int | None) -> Sequence[Tail]:
+        """Return the tails among them."""
+        return [tail for tail in self.tails if _meets(tail, start, end)]
+
     def committed_within(self, first: int, last: int) -> Tables:
         """Return the tables that may hold rows of these commits."""
-        sealed = [
-            segment.number
+        chosen: list[Segment | Tail] = [
+            segment
             for segment in self.segments
             if segment.commit_from <= last and segment.commit_to >= first
         ]
-        return Tables([*sealed, *(tail.number for tail in self.tails if tail.rows)], True)
+        chosen += [tail for tail in self.tails if tail.rows]
+        return Tables([t.number for t in chosen], True)
+
+
+def _meets(table: Segment | Tail, start: int | None, end: int | None) -> bool:
+    first = _ALWAYS[0] if start is None else start
+    last = _ALWAYS[1] if end is None else end
+    return bool(table.rows and table.observed_from <= last and table.observed_to >= first)

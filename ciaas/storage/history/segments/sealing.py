@@ -8,14 +8,19 @@ from __future__ import annotations
 
 import atexit
 import logging
+import os
+import sys
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from string import Template
+from typing import TypeVar
 
 import duckdb
 
-from ciaas.limits import HISTORY_CHECKPOINT_TRIES, HISTORY_SEAL_RETRY_S
+from ciaas.limits import HISTORY_CHECKPOINT_TRIES, HISTORY_SEAL_RETRY_S, HISTORY_SORT_NICENESS
 from ciaas.ports import HistoryError
 from ciaas.storage.history.bounds import Bounds
 from ciaas.storage.history.database import Cursor, Database
@@ -24,6 +29,8 @@ from ciaas.storage.history.segments.layout import Layout, Segment, Tail
 from ciaas.storage.history.segments.tables import SampleTables, extent
 
 log = logging.getLogger(__name__)
+
+_Old = TypeVar("_Old")
 
 _SORT = Template(
     """
@@ -117,9 +124,9 @@ class Sealer:
             if layout.wants_tail():
                 self._tables.replace(self._tables.add_tail)
             elif left:
-                self._tables.replace(lambda cursor, now: self._seal(cursor, now, left[0]))
+                self._tables.replace(partial(_unhurried, self._seal, left[0]))
             elif group := self._due(layout.segments):
-                self._tables.replace(lambda cursor, now: self._merge(cursor, now, group))
+                self._tables.replace(partial(_unhurried, self._merge, group))
             else:
                 return False
         return True
@@ -176,3 +183,19 @@ class Sealer:
                 except duckdb.TransactionException:
                     self._stopping.wait(_CHECKPOINT_WAIT_S)
             cursor.execute("FORCE CHECKPOINT")
+
+
+def _unhurried(
+    work: Callable[[Cursor, Layout, _Old], Layout], old: _Old, cursor: Cursor, layout: Layout
+) -> Layout:
+    """Do a piece of work in a thread that gives way to all others of the machine.
+
+    What it changes takes effect by a commit of the caller's, which waits for nobody.
+    """
+    with ThreadPoolExecutor(1, "history sorter", initializer=_step_back) as thread:
+        return thread.submit(work, cursor, layout, old).result()
+
+
+def _step_back() -> None:
+    if sys.platform == "linux":  # elsewhere a priority is that of the whole process
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), HISTORY_SORT_NICENESS)

@@ -12,7 +12,7 @@ from fastapi.responses import Response
 from ciaas.ports import Series
 from cpaas.access.answers.described import Row, answers
 from cpaas.access.answers.series import by_point, csv, written
-from cpaas.access.caller import Reader
+from cpaas.access.caller import Caller, Reader
 from cpaas.access.problems import Problem
 from cpaas.access.routes.samples.asked import Asked
 from cpaas.limits import HISTORY_ADDRESSES_MAX
@@ -25,8 +25,18 @@ Accept = Annotated[str, Header()]
 
 
 @router.get("/history", responses=answers(dict[str, list[Row]]))
-def of_many(asked: AskedQuery, caller: Reader, accept: Accept = "") -> Response:
+async def of_many(asked: AskedQuery, caller: Reader, accept: Accept = "") -> Response:
     """Return the series of several points: ``?address=…&address=…``."""
+    return await caller.city.processing.reads.run(lambda: _of_many(asked, caller, accept))
+
+
+@router.get("/history/{address:path}", responses=answers(list[Row]))
+async def of_one(address: str, asked: AskedQuery, caller: Reader, accept: Accept = "") -> Response:
+    """Return the series of one point, ascending in time."""
+    return await caller.city.processing.reads.run(lambda: _of_one(address, asked, caller, accept))
+
+
+def _of_many(asked: Asked, caller: Caller, accept: str) -> Response:
     if not 1 <= len(asked.address) <= HISTORY_ADDRESSES_MAX:
         raise Problem(
             HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -51,9 +61,7 @@ def of_many(asked: AskedQuery, caller: Reader, accept: Accept = "") -> Response:
     return _json(series, b"{" + b",".join(members) + b"}")
 
 
-@router.get("/history/{address:path}", responses=answers(list[Row]))
-def of_one(address: str, asked: AskedQuery, caller: Reader, accept: Accept = "") -> Response:
-    """Return the series of one point, ascending in time."""
+def _of_one(address: str, asked: Asked, caller: Caller, accept: str) -> Response:
     if asked.address:
         raise Problem(
             HTTPStatus.UNPROCESSABLE_ENTITY, "name points in the path or by address=…, not both"
