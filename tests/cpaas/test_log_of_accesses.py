@@ -108,3 +108,24 @@ def test_checkpoints_come_with_their_key(house: House) -> None:
     assert told["checkpoints"] == [
         {"size": head.size, "head": head.digest, "at": 5, "signature": checkpoint.signature}
     ]
+
+
+def test_searches_queries_exports_and_objects_say_what_they_gave(house: House, lamp: str) -> None:
+    power = f"{lamp}/lamp/light/power"
+    anna = house.user("anna", {"project:city": "WRITE"})
+    select = {"addresses": [power]}
+    asked = {"select": select, "interval": {"from": "2023-11-14", "to": "2023-11-16"}}
+    for answer in (
+        anna.get("/search", params={"address": power}),
+        anna.post("/search", json={"filter": {"address": [power]}}),
+        anna.get("/history", params={"address": power}, headers={"Accept": "text/csv"}),
+        anna.post("/query", json=asked, headers={"Accept": "text/csv"}),
+        anna.post("/query", json=asked, headers={"Accept": "application/vnd.apache.arrow.stream"}),
+    ):
+        assert answer.status_code == 200, answer.text
+    told = accesses(house.client(), power, subject="anna")
+    assert [(entry["did"], entry["points"]) for entry in told] == [("read", 1)] * 5
+    assert anna.put("/objects/city/report.csv", content=b"1,2").status_code == 201
+    assert anna.get("/objects/city/report.csv").content == b"1,2"
+    about = house.recorded()[-1]["about"]
+    assert (about["bytes"], len(about["sha256"])) == (3, 16)

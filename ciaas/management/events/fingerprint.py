@@ -19,8 +19,8 @@ def digest_of(frame: Frame) -> str:
     Rows are taken in the order of point, observed and revision. First come the columns of numbers,
     each as one array of little-endian values: point (4 bytes), observed and received (8, signed),
     kind (1), num (8, IEEE 754; 0 where the value is no number), verdict (1), reason (2), source
-    (4), revision (2); then a JSON array of ``[txt, raw]`` of the rows that have one of them, each
-    behind the number of its row, without spaces.
+    (4), revision (2); then a JSON array, without spaces, of ``[row, txt, raw]`` of the rows
+    that have a text or a raw value.
     """
     order = np.lexsort((frame.revision, frame.observed, frame.point))
     digest = hashlib.sha256()

@@ -48,7 +48,7 @@ def run_mashup(settings: Settings) -> Result:
     [
         (run_uplink, list(uplink.CASES)),
         (run_latency, ["2k"]),
-        (run_live, ["2k"]),
+        (run_live, ["2k", "stalled"]),
         (run_query, ["day", "year", "ingest"]),
         (run_mashup, ["rate", "share"]),
     ],
