@@ -17,6 +17,7 @@ from borough.bench.limits import PAIRS_MAX
 from borough.commands.adapter import adapter
 from borough.commands.audit import audit
 from borough.commands.backup import backup, restore
+from borough.commands.ca import ca
 from borough.commands.endpoint import endpoint
 from borough.commands.keys import keys
 from borough.commands.report import report
@@ -43,6 +44,7 @@ def borough() -> None:
 
 borough.add_command(adapter)
 borough.add_command(audit)
+borough.add_command(ca)
 borough.add_command(backup)
 borough.add_command(restore)
 borough.add_command(endpoint)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -31,6 +32,33 @@ def create(name: str, project: str | None) -> None:
     query = {"friendlyName": name} | ({} if project is None else {"project": project})
     with here() as client:
         click.echo(client.call("POST", "/endpoints", None, **query)["uuid"])
+
+
+@endpoint.command()
+@click.argument("uuid")
+def certificates(uuid: str) -> None:
+    """List the endpoint's certificates with their ends, oldest first."""
+    with here() as client:
+        for found in client.call("GET", f"/endpoints/{uuid}/certificates"):
+            ends = datetime.fromtimestamp(found["notAfter"] / 1000, UTC)
+            state = "revoked" if found["revoked"] else "in force"
+            state = "ended" if ends <= datetime.now(UTC) else state
+            click.echo(f"{found['serial']}  {state:8} until {ends:%Y-%m-%d %H:%M} UTC")
+
+
+@endpoint.command()
+@click.argument("uuid")
+@click.argument("serial", required=False)
+def revoke(uuid: str, serial: str | None) -> None:
+    """Deny a certificate of the endpoint, or all of them; its device is disconnected."""
+    path = f"/endpoints/{uuid}/certificates"
+    with here() as client:
+        if serial is not None:
+            client.call("DELETE", f"{path}/{serial}")
+            click.echo(f"{serial} is denied from now on")
+            return
+        count = client.call("DELETE", path)["certificatesRevoked"]
+    click.echo(f"certificates denied from now on: {count}")
 
 
 @endpoint.command()

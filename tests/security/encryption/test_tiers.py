@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -81,6 +80,20 @@ def openssl_verifies(anchors: bytes, chain: bytes, purpose: str, folder: Path) -
     return subprocess.run(words, cwd=folder, capture_output=True, check=False).returncode == 0
 
 
+def test_the_key_of_the_root_is_needed_for_nothing_that_happens_each_day(tmp_path: Path) -> None:
+    home = tmp_path / "authority"
+    home.mkdir()
+    Authority.create(home, PASS, now_ms)
+    (home / "1" / "root.key").rename(tmp_path / "stick")
+    opened = Authority.open(home, PASS, now_ms)
+    issued = opened.issue_endpoint(ENDPOINT)
+    assert believed(opened.anchors_pem, issued.certificate_pem, opened.issuing_pem)
+    assert opened.issue_server(["localhost"], []) and opened.issue_platform("core")
+    with pytest.raises(AuthorityError, match=r"root\.key cannot be read"):
+        tiers.make_next_issuing(home, PASS, home / "1/root.key", PASS, now_ms())
+    tiers.make_next_issuing(home, PASS, tmp_path / "stick", PASS, now_ms())
+
+
 class TestTiers:
     def test_are_a_root_for_one_tier_and_an_issuing_authority_for_none(
         self, authority_directory: Path, authority: Authority
@@ -95,21 +108,6 @@ class TestTiers:
         assert root.not_valid_after_utc - datetime.now(UTC) <= timedelta(days=AUTHORITY_DAYS)
         assert issuing.not_valid_after_utc - datetime.now(UTC) <= timedelta(days=ISSUING_DAYS)
         assert min(root.serial_number, issuing.serial_number).bit_length() > 64
-
-    def test_the_root_s_key_is_needed_for_nothing_that_happens_each_day(
-        self, authority_directory: Path, tmp_path: Path
-    ) -> None:
-        home = tmp_path / "authority"
-        shutil.copytree(authority_directory, home)
-        passphrase = b"a passphrase that only tests use"
-        (home / "1" / "root.key").rename(tmp_path / "stick")
-        opened = Authority.open(home, passphrase, now_ms)
-        issued = opened.issue_endpoint(ENDPOINT)
-        assert believed(opened.anchors_pem, issued.certificate_pem, opened.issuing_pem)
-        assert opened.issue_server(["localhost"], []) and opened.issue_platform("core")
-        with pytest.raises(AuthorityError, match=r"root\.key cannot be read"):
-            tiers.make_next_issuing(home, passphrase, home / "1/root.key", passphrase, now_ms())
-        tiers.make_next_issuing(home, passphrase, tmp_path / "stick", passphrase, now_ms())
 
     def test_keys_are_encrypted_and_private(self, authority_directory: Path) -> None:
         for name in ("root.key", "issuing.pem"):
