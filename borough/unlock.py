@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -105,13 +106,16 @@ def key_for_children(keys: KeyRing) -> bytes:
 
 
 def _read(number: str, name: str, bytes_max: int) -> bytes:
+    refusal = UnlockingError(
+        f"{name} is {number[:20]!r}, which is no file descriptor open for reading"
+    )
+    if not re.fullmatch(r"[0-9]{1,9}", number):
+        raise refusal
     try:
         with os.fdopen(int(number), "rb") as file:
             return file.read(bytes_max)
-    except (OSError, ValueError, OverflowError):
-        raise UnlockingError(
-            f"{name} is {number[:20]!r}, which is no file descriptor open for reading"
-        ) from None
+    except OSError:
+        raise refusal from None
 
 
 def _asked(what: str) -> str:

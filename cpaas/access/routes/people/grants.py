@@ -16,6 +16,7 @@ from cpaas.access.caller import Caller, Granter
 from cpaas.access.problems import Problem, not_found
 from cpaas.access.routes.people.groups import group_named
 from cpaas.access.routes.people.users import named
+from cpaas.access.routes.security.key_rights import KEY, granted_key
 from security.aaa.levels import Level
 from security.aaa.rights import Path
 from security.ports import Grant, GroupGrant
@@ -33,7 +34,10 @@ def _level(word: object) -> object:
 
 
 class NewGrant(BaseModel):
-    """Who may do what where: ``project:<name>``, ``<endpoint>/…/#`` or one point."""
+    """Who may do what where.
+
+    ``project:<name>``, ``<endpoint>/…/#``, one point, or a key as ``key:<project>/<name>``.
+    """
 
     model_config = {"extra": "forbid"}
 
@@ -129,6 +133,8 @@ def path_granted(caller: Caller, prefix: str) -> Path:
     if prefix.startswith(_PROJECT):
         project = caller.project(prefix.removeprefix(_PROJECT), Level.GRANT)
         return (str(project.id),)
+    if prefix.startswith(KEY):
+        return granted_key(caller, prefix.removeprefix(KEY))
     levels = parse_prefix(prefix)
     endpoint = caller.owner_of(levels[0])
     caller.need(endpoint, levels, Level.GRANT)
@@ -139,6 +145,8 @@ def prefix_of(path: Path, projects: Mapping[str, str]) -> str:
     """Return a granted path as the API writes it; projects are named by their number."""
     if len(path) == 1:
         return _PROJECT + projects[path[0]]
+    if path[1].startswith(KEY):
+        return f"{KEY}{projects[path[0]]}/{path[1].removeprefix(KEY)}"
     return "/".join((*path[1:], "#"))
 
 

@@ -1,13 +1,10 @@
-"""Encryption as a service: named keys of projects, used without ever being seen.
-
-A key is used by who holds a grant on the key itself, or owns the project: what is granted on a
-project for its data gives nothing on its keys.
-"""
+"""Encryption as a service: named keys of projects, used without ever being seen."""
 
 from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -18,6 +15,7 @@ from pydantic import BaseModel, Field, StringConstraints
 from cpaas.access.answers.documents import as_json, rfc3339
 from cpaas.access.caller import AppWriter, Caller, Configurer, Reader
 from cpaas.access.problems import Problem, not_found
+from cpaas.access.routes.security.key_rights import key_level, key_path, known_keys
 from security.aaa.levels import Level
 from security.encryption.named.named_keys import NAME_FORM, KeyAtRest, KeyUseRefused, Used
 from security.encryption.named.ports import NamedKey, Use
@@ -217,25 +215,6 @@ def verify(name: str, body: SignedMessage, caller: Reader, project: str | None =
     return as_json({"valid": bool(used.output), "version": used.version})
 
 
-def key_path(project: int, name: str) -> tuple[str, ...]:
-    """Return the path on which a key is granted."""
-    return (str(project), f"key:{name}")
-
-
-def key_level(caller: Caller, project: int, name: str) -> Level:
-    """Return what the caller may do with a key: by a grant on it, or as owner of the project."""
-    level = caller.level(project, (f"key:{name}",))
-    whole = caller.level(project)
-    if whole is Level.OWN or level is Level.DENY:
-        return level
-    return level if _is_granted(caller, key_path(project, name)) else Level.DENY
-
-
-def _is_granted(caller: Caller, path: tuple[str, ...]) -> bool:
-    verdict = caller.city.rights.why(caller.user, path)
-    return any(grant.path == path and grant.in_force for grant in verdict.applies)
-
-
 def _key(caller: Caller, name: str, project: str | None, need: Level) -> NamedKey:
     """Return the key of a name on which the caller holds a level, and have the record name it.
 
@@ -243,20 +222,13 @@ def _key(caller: Caller, name: str, project: str | None, need: Level) -> NamedKe
         Problem: 404 when there is none that the caller may know, 403 below ``need``, 422 when
             several projects have one.
     """
-    found = [
-        (key, level)
-        for key in caller.city.keys.named.named(name)
-        if (level := key_level(caller, key.project, key.name)) >= Level.BROWSE
-    ]
-    if project is not None:
-        named = [p.id for p in caller.projects(Level.ACCESS) if p.name == project]
-        found = [(key, level) for key, level in found if key.project in named]
+    found = known_keys(caller, name, project)
     if not found:
         raise not_found()
     if len(found) > 1:
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "name the project with ?project=…")
     key, level = found[0]
-    caller.tell(key=key.name, project_number=key.project)
+    caller.tell(key=key.name, key_project=key.project)
     if not level.includes(need):
         raise Problem(
             HTTPStatus.FORBIDDEN,
@@ -266,9 +238,9 @@ def _key(caller: Caller, name: str, project: str | None, need: Level) -> NamedKe
     return key
 
 
-def _use(caller: Caller, use: Any) -> Used:
+def _use(caller: Caller, use: Callable[[], Used]) -> Used:
     try:
-        used: Used = use()
+        used = use()
     except KeyAtRest as error:
         raise Problem(HTTPStatus.CONFLICT, str(error)) from None
     except KeyUseRefused as error:
