@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from ciaas.computing.outgoing import Outgoing, Reach
+from ciaas.computing.outgoing import Outgoing
+from ciaas.computing.reach import Reach
 from ciaas.limits import SERVICE_CHECKS_AT_ONCE
 from ciaas.management.services.directory import Services
 from ciaas.management.services.health import ServiceWatch

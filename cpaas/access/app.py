@@ -17,7 +17,7 @@ from cpaas.access.routes import health
 from cpaas.access.routes.assurance import accesses, backup, dependability, metrics
 from cpaas.access.routes.commands import commands, setting
 from cpaas.access.routes.composition import mashups, publishing, templates
-from cpaas.access.routes.directory import changes, search
+from cpaas.access.routes.directory import changes, search, services
 from cpaas.access.routes.events import alarms, live, subscriptions
 from cpaas.access.routes.oidc import authorize, device, sign_out, tokens
 from cpaas.access.routes.people import (
@@ -69,6 +69,7 @@ def create_app(city: City) -> FastAPI:
         endpoints, journal, provisioning, metadata, connections, data, history, observations,
         quarantine, query, objects, jobs, dependability, live, alarms, subscriptions, search,
         changes, setting, commands, templates, mashups, publishing, key_ring, keys, applications,
+        services,
     ):  # fmt: skip
         app.include_router(routes.router, prefix=PREFIX)
     app.include_router(est.router)  # where RFC 7030 wants it

@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from tests.cpaas.test_connections import DOCUMENT
-from tests.cpaas.test_rights_matrix import BODILESS, FOREIGN, JOB, MATRIX, OPEN, Others
+from tests.cpaas.test_rights_matrix import BODILESS, FOREIGN, JOB, MATRIX, OPEN, SERVICE, Others
 from tests.promises.platform import running
 
 pytestmark = pytest.mark.slow  # some two thousand questions, each recorded on disk
@@ -27,7 +27,8 @@ ENDLESS = {("GET", "/live")}
 TELLS_A_TAKEN_NAME = {("PUT", "/connections/{name}")}
 """Connections are named for the whole platform: who may make one learns that a name is taken."""
 IN_PATHS = {
-    "uuid": ("endpoint", "mashup"),
+    "uuid": ("endpoint", "mashup", "service"),
+    "client_id": ("application",),
     "address": ("point", "endpoint"),
     "name": ("connection", "group", "user", "key"),
     "project": ("project",),
@@ -54,7 +55,7 @@ PLAIN_QUERIES = frozenset(
     "max separator blocked publicKey propertiesFileName threshold class implements tag constraint "
     "unit quantity near box value verdict state silent permission what sort every wait action "
     "kind severity state open format level status rung history since until number version "
-    "terminal count acknowledged at who".split()
+    "terminal count acknowledged at who scope".split()
 )
 """Parameters that name nothing that could be somebody's."""
 
@@ -76,6 +77,8 @@ class Things:
     job: str
     mashup: str
     key: str
+    application: str
+    service: str
     resource: str
 
     def as_others(self) -> Others:
@@ -83,6 +86,7 @@ class Things:
         return Others(
             self.endpoint, self.point, self.connection, self.project, self.group,
             subscription=self.subscription, job=self.job, mashup=self.mashup, key=self.key,
+            application=self.application, service=self.service,
         )  # fmt: skip
 
     def without_names(self, answer: httpx.Response) -> tuple[int, str]:
@@ -105,6 +109,8 @@ NOBODYS = Things(
     job=NOBODY,
     mashup=NOBODY,
     key="no-key",
+    application=NOBODY,
+    service=NOBODY,
     resource=f"device:{NOBODY}",
 )
 
@@ -166,6 +172,9 @@ def settle(admin: httpx.Client, name: str) -> Things:
     sent(admin, "PUT", f"/objects/{project}/report.csv", content=name.encode())
     key = {"name": f"{name}-key", "use": "encrypt"}
     sent(admin, "POST", "/keys", params=of_project, json=key)
+    app = {"name": f"{name} app", "redirect_uris": ["https://app.example/in"]}
+    application = sent(admin, "POST", "/applications", params=of_project, json=app)["client_id"]
+    service = {**SERVICE, "application": application, "name": f"{name} service"}
     job = {**JOB, "name": f"{name} job"}
     return Things(
         project=project,
@@ -178,6 +187,8 @@ def settle(admin: httpx.Client, name: str) -> Things:
         job=sent(admin, "POST", "/jobs", params=of_project, json=job)["id"],
         mashup=sent(admin, "POST", "/mashups", params=of_project, json={"name": name})["uuid"],
         key=f"{name}-key",
+        application=application,
+        service=sent(admin, "POST", "/services", json=service)["uuid"],
         resource=f"device:{uuid}",
     )
 

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from ciaas.computing.outgoing import Outgoing, OutgoingError
+from ciaas.computing.outgoing import Outgoing
+from ciaas.computing.reach import OutgoingError
 from ciaas.limits import (
     SERVICE_ANSWER_BYTES_MAX,
     SERVICE_CHECK_S_MAX,
