@@ -81,7 +81,7 @@ class Compose:
         self._sending.take_back(waiting)
         self._changed = asyncio.Event()
         self._changed.set()
-        self._version = -1
+        self._version = self._tide = -1
         self._looked = self._kept_at = 0.0
         self._missed = 0
         self._owed: list[Outcome] = []
@@ -215,6 +215,9 @@ class Compose:
     def _look(self) -> None:
         version = self._registry.version()
         if version == self._version:
+            if (tide := self._rights.tide()) != self._tide:  # a grant began or ended by its time
+                self._engine.recheck(self._rights.blocked)
+                self._tide = tide
             return
         self._rights.refresh()
         wanted = self._registry.mashups.in_force()
@@ -230,8 +233,9 @@ class Compose:
             job = self._engine.jobs.get(uuid)
             if job is None or job.version.number != wish.number or job.start < wish.since:
                 self._begin(uuid, wish)
+        tide = self._rights.tide()  # read first: what begins or ends meanwhile is seen next time
         self._engine.recheck(self._rights.blocked)
-        self._version = version
+        self._version, self._tide = version, tide
 
     def _begin(self, uuid: str, wish: ToRun) -> None:
         number, since = wish

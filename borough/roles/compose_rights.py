@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from borough.roles.rights_feed import RightsFeed
 from ciaas.kernel.address import EndpointId
+from ciaas.kernel.catalogue import Catalogue
+from ciaas.management.directory.index import Index
 from ciaas.ports import Missing
 from ciaas.storage.registry import Registry
 from cpaas.composition.running.engine import Job
@@ -19,11 +21,22 @@ class MashupRights:
         """Load everything."""
         self._registry = registry
         self._feed = RightsFeed(registry)
+        self._catalogue: Catalogue | None = None
         self._projects: dict[str, str] = {}
 
     def refresh(self) -> None:
         """Take over what changed. Raises RegistryError."""
         self._feed.refresh()
+        if self._catalogue is not None:
+            self._catalogue.refresh()
+        elif self._feed.rights.uses_sets():
+            # All points in memory, as in core: only where somebody grants a class or a selection.
+            self._catalogue = Catalogue(self._registry.resources)
+            self._feed.tell_sets(Index(self._catalogue), self._catalogue)
+
+    def tide(self) -> int:
+        """Return a number that grows whenever an answer may have become another one."""
+        return self._feed.rights.tide()
 
     def blocked(self, job: Job) -> Mapping[str, str]:
         """Return the nodes that have to rest, each with the reason."""

@@ -38,7 +38,9 @@ class Finding:
             clock,
             projects=resources.projects,
             read_fresh_ms=READ_FRESH_MS,
+            expiring=lambda: registry.certificates.expiring(clock.now_ms()),
         )
+        rights.tell_sets(self.directory.index, catalogue)
         self.board = SightingBoard(resources.connections, clock.now_ms)
         self._doorstep = Doorstep()
         changes = ChangeFeed(registry.journal, catalogue, self.directory, rights.rights)

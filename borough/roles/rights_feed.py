@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import threading
 
+from ciaas.kernel.catalogue import Catalogue
+from ciaas.management.directory.index import Index
+from ciaas.management.sets.membership import Membership, SetBook
 from ciaas.storage.registry import Registry
 from security.aaa.rights import Rights, monotonic_ms
 from security.aaa.tokens import Scope, digest
@@ -17,7 +20,7 @@ LOCAL_USER = "local-automation"
 
 
 class RightsFeed:
-    """Loads what changed of grants, groups and administrators into the engine.
+    """Loads what changed of grants, permits, groups, sets and administrators into the engine.
 
     Args:
         registry: Where the grants are kept; everything is loaded at once.
@@ -28,6 +31,8 @@ class RightsFeed:
     def __init__(self, registry: Registry, stale_after_ms: int | None = None):
         self._registry = registry
         self._lock = threading.Lock()
+        self._sets = SetBook()
+        self._admins: set[int] = set()
         self.rights = Rights(stale_after_ms=stale_after_ms)
         self.refresh()
 
@@ -38,20 +43,30 @@ class RightsFeed:
         """
         with self._lock:
             asked_ms = monotonic_ms()
-            if self._registry.version() == self.rights.version:
+            after = self.rights.version
+            if self._registry.version() == after:
                 self.rights.confirm(asked_ms)
                 return
-            groups = self._registry.groups.groups_changed(self.rights.version)
-            admins = {
-                user.id
-                for user in self._registry.accounts.users()
-                if user.admin and not user.disabled
-            }
-            version, put, removed = self._registry.grants.grants_changed(self.rights.version)
+            groups = self._registry.groups.groups_changed(after)
+            permits = self._registry.permits.permits_changed(after)
+            sets = self._registry.sets.sets_changed(after)
+            for user in self._registry.accounts.users_changed(after):
+                in_charge = user.admin and not user.disabled
+                (self._admins.add if in_charge else self._admins.discard)(user.id)
+            version, put, removed = self._registry.grants.grants_changed(after)
+            self._sets.take_over(sets)
             # Each answer may be newer than the one before it. The oldest is what all of them are
             # level with; what is newer comes again at the next refresh and changes nothing.
-            self.rights.apply(min(version, groups.version), put, removed, admins, groups)
+            version = min(version, groups.version, permits.version, sets.version)
+            self.rights.apply(version, put, removed, self._admins, groups, permits)
             self.rights.confirm(asked_ms)
+
+    def tell_sets(self, index: Index, catalogue: Catalogue) -> None:
+        """Let the engine know who is in a class, a selection or an endpoint group.
+
+        The catalogue has to be kept current by the caller.
+        """
+        self.rights.bind(Membership(self._sets, index, catalogue))
 
 
 def enrol_local(registry: Registry, secret: str) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Annotated, Any
 
+import numpy as np
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from numpy.typing import ArrayLike
@@ -18,7 +19,12 @@ from cpaas.access.city import City
 from cpaas.access.problems import Problem, not_found
 from security.aaa.accesses import told_points
 from security.aaa.levels import Level
+from security.aaa.rights import Path
+from security.aaa.subjects import Party, check_purpose
 from security.aaa.tokens import Principal, Scope
+from security.limits import DECIDERS_TOLD_MAX
+
+PURPOSE_HEADER = "Borough-Purpose"
 
 _bearer = HTTPBearer(auto_error=False, description="A token from /login or /tokens")
 """For the API's description alone: who calls is known before a route is chosen."""
@@ -52,6 +58,11 @@ class Caller:
     principal: Principal
     about: dict[str, Any]
     """Goes into the record of this request: what was asked for by its body."""
+    purpose: str | None = None
+    """What the request is for, as its header or its token says."""
+    deciders: dict[str, None] = field(default_factory=dict)
+    """The grants that let this request have what it asked for, as the record names them; at most
+    DECIDERS_TOLD_MAX."""
 
     def tell(self, **about: object) -> None:
         """Have the record say this about the request too; never a secret."""
@@ -67,18 +78,23 @@ class Caller:
         return self.principal.user.id
 
     @property
+    def party(self) -> Party:
+        """In whose name, and what for, rights are asked."""
+        return self.principal.party(self.purpose)
+
+    @property
     def admin(self) -> bool:
         """True for an administrator whose token carries the scope."""
         return self.principal.may(Scope.ADMIN)
 
     def level(self, project: int, levels: Sequence[str] = ()) -> Level:
         """Return what the caller may do at a prefix of a project."""
-        return self.city.rights.level(self.user, (str(project), *levels))
+        return self.city.rights.level(self.party, (str(project), *levels))
 
     def knows(self, endpoint: Endpoint) -> bool:
         """Tell whether the endpoint, or anything below it, is the caller's to know."""
         path = (str(endpoint.project), endpoint.uuid)
-        return self.city.rights.under(self.user, path, Level.ACCESS)
+        return self.city.rights.under(self.party, path, Level.ACCESS)
 
     def endpoint(self, uuid: str, need: Level = Level.ACCESS) -> Endpoint:
         """Return the endpoint when the caller holds the level on it.
@@ -112,10 +128,11 @@ class Caller:
             Problem: 404 when the caller may know nothing there or below, else 403.
         """
         path = (str(endpoint.project), *levels)
-        held = self.city.rights.level(self.user, path)
-        if held >= need:
+        held = self.city.rights.level(self.party, path)
+        if held.includes(need):
+            self.note_deciders([path])
             return
-        if held >= Level.ACCESS or self.city.rights.under(self.user, path, Level.ACCESS):
+        if held >= Level.ACCESS or self.city.rights.under(self.party, path, Level.ACCESS):
             raise Problem(
                 HTTPStatus.FORBIDDEN,
                 f"this needs the level {need.name} on {'/'.join(levels)}; "
@@ -154,16 +171,34 @@ class Caller:
         points = list(points)
         owner = str(project)
         paths = [(owner, *point.address.split("/")) for point in points]
-        seen = self.city.rights.visible(self.user, paths, Level.READ)
-        return [point for point, may in zip(points, seen.tolist(), strict=True) if may]
+        numbers = np.array([point.id for point in points], np.int64)
+        seen = self.city.rights.visible(self.party, paths, Level.READ, numbers).tolist()
+        self.note_deciders([path for path, may in zip(paths, seen, strict=True) if may])
+        return [point for point, may in zip(points, seen, strict=True) if may]
+
+    def note_deciders(self, paths: Sequence[Path]) -> None:
+        """Note by which grants the caller may have what lies at these paths.
+
+        Of many paths some: no more than DECIDERS_TOLD_MAX of them, spread over all, are asked for.
+        """
+        if self.principal.user.admin:
+            self.deciders["admin"] = None
+        else:
+            for path in paths[:: len(paths) // DECIDERS_TOLD_MAX + 1]:
+                if len(self.deciders) >= DECIDERS_TOLD_MAX:
+                    break
+                for grant in self.city.rights.why(self.party, path).applies:
+                    if grant.decides:
+                        self.deciders[grant.reference()] = None
+        self.about["under"] = [*self.deciders][:DECIDERS_TOLD_MAX]
 
     def projects(self, need: Level) -> list[Project]:
         """Return the projects on which the caller holds a level, oldest first."""
         found = self.city.registry.projects()
         if need is Level.ACCESS:
             under = self.city.rights.under
-            return [p for p in found if under(self.user, (str(p.id),), Level.ACCESS)]
-        return [p for p in found if self.level(p.id) >= need]
+            return [p for p in found if under(self.party, (str(p.id),), Level.ACCESS)]
+        return [p for p in found if self.level(p.id).includes(need)]
 
     def project(self, name: str | None, need: Level) -> Project:
         """Return the project named, or the only one on which the caller holds the level.
@@ -197,8 +232,32 @@ async def caller_of(
     about: About,
     _scheme: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
 ) -> Caller:
-    """Return the caller whom `Authentication` let in."""
-    return Caller(city, request.scope["state"]["principal"], about)
+    """Return the caller whom `Authentication` let in.
+
+    Raises:
+        Problem: 400 when the purpose stated is none, or not that of the token.
+    """
+    principal: Principal = request.scope["state"]["principal"]
+    purpose = _purpose_of(request.headers.get(PURPOSE_HEADER), principal)
+    if purpose is not None:
+        about["purpose"] = purpose
+    return Caller(city, principal, about, purpose)
+
+
+def _purpose_of(stated: str | None, principal: Principal) -> str | None:
+    """Return what a request is for: its token's purpose, else the one that it states."""
+    if stated is None:
+        return principal.purpose
+    try:
+        purpose = check_purpose(stated)
+    except ValueError as error:
+        raise Problem(HTTPStatus.BAD_REQUEST, f"{PURPOSE_HEADER}: {error}") from None
+    if principal.purpose not in (None, purpose):
+        raise Problem(
+            HTTPStatus.BAD_REQUEST,
+            f"the token is for {principal.purpose!r} alone; leave {PURPOSE_HEADER} out",
+        )
+    return purpose
 
 
 def caller_with(scope: Scope) -> Callable[[Caller], Awaitable[Caller]]:

@@ -5,19 +5,22 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Protocol, TypeAlias
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from security.aaa.levels import Level
-
-Path: TypeAlias = tuple[str, ...]
-"""``(project id as text, endpoint, node, …)``; the empty path stands for everything."""
+from security.aaa.extents import Path
+from security.aaa.levels import Level, combine
 
 
 class Holdings(Protocol):
     """Levels by path; the longest granted prefix decides."""
+
+    lengths: list[int]
+    """Of the granted paths, each once, the longest first."""
+    size: int
+    """How many grants there are, those on the same path counted each."""
 
     def at(self, path: Path) -> Level | None:
         """Return what is granted on exactly this path, None when nothing is."""
@@ -31,8 +34,12 @@ class Holdings(Protocol):
         """Yield what is granted at the path or below it, for each granted path once."""
         ...
 
-    def highest_below(self, path: Path) -> Level:
-        """Return the highest level granted at the path or below it, DENY when nothing is."""
+    def paths_below(self, path: Path) -> Sequence[Path]:
+        """Return the granted paths at the path or below it, each once, in order."""
+        ...
+
+    def giving(self, path: Path, need: Level) -> Iterator[Path]:
+        """Yield the granted paths at the path or below it whose level includes ``need``."""
         ...
 
 
@@ -41,6 +48,7 @@ class GrantSet:
 
     def __init__(self, grants: dict[Path, Level]) -> None:
         self.grants: Mapping[Path, Level] = grants
+        self.size = len(grants)
         # Only these lengths can match: who holds one project is answered by a single look-up.
         self.lengths = sorted(set(map(len, grants)), reverse=True)
 
@@ -67,9 +75,11 @@ class GrantSet:
         """Return the granted paths at the path or below it, in order."""
         return self._ordered[self._part(path)]
 
-    def highest_below(self, path: Path) -> Level:
-        """Return the highest level granted at the path or below it, DENY when nothing is."""
-        return Level(int(self._levels[self._part(path)].max(initial=0)))
+    def giving(self, path: Path, need: Level) -> Iterator[Path]:
+        """Yield the granted paths at the path or below it whose level includes ``need``."""
+        part = self._part(path)
+        for place in np.flatnonzero(self._levels[part] & need == need).tolist():
+            yield self._ordered[part.start + place]
 
     def _part(self, path: Path) -> slice:
         ordered = self._ordered
@@ -85,24 +95,24 @@ class GrantSet:
         return sorted(self.grants)
 
     @cached_property
-    def _levels(self) -> NDArray[np.uint8]:
+    def _levels(self) -> NDArray[np.uint16]:
         levels = map(self.grants.__getitem__, self._ordered)
-        return np.fromiter(levels, np.uint8, len(self.grants))
+        return np.fromiter(levels, np.uint16, len(self.grants))
 
 
 class GrantUnion:
     """The grants of a user and of the user's groups as if they were one set.
 
-    Where several hold a grant on the same path, a DENY among them wins, else the highest level. So
-    a group can be kept out of what its members were given one by one, and nobody loses by joining
-    a group that has less. Looked up in each part: merged sets would multiply with the members.
+    Where several hold a grant on the same path, a DENY among them wins, else all count together.
+    So a group can be kept out of what its members were given one by one, and nobody loses by
+    joining a group that has less. Looked up in each part: merged sets would multiply with the
+    members.
     """
 
     def __init__(self, parts: Sequence[GrantSet]) -> None:
         self._parts = parts
-        self.size = sum(len(part.grants) for part in parts)
-        """Grants of all parts together."""
-        self._lengths = sorted({n for part in parts for n in part.lengths}, reverse=True)
+        self.size = sum(part.size for part in parts)
+        self.lengths = sorted({n for part in parts for n in part.lengths}, reverse=True)
 
     def at(self, path: Path) -> Level | None:
         """Return what holds on exactly this path, None when nothing is granted there."""
@@ -113,14 +123,13 @@ class GrantUnion:
                 continue
             if level is Level.DENY:
                 return level
-            if found is None or level > found:
-                found = level
+            found = level if found is None else Level(found | level)
         return found
 
     def level(self, path: Path) -> Level:
         """Return what the longest prefix that any of them holds gives, DENY when there is none."""
         length = len(path)
-        for granted_length in self._lengths:
+        for granted_length in self.lengths:
             if granted_length <= length:
                 found = self.at(path[:granted_length])
                 if found is not None:
@@ -132,22 +141,32 @@ class GrantUnion:
         table: dict[Path, Level] = {}
         for part in self._parts:
             for path, level in part.grants.items():
-                before = table.get(path, level)
-                table[path] = Level.DENY if Level.DENY in (before, level) else max(before, level)
+                before = table.get(path)
+                table[path] = level if before is None else combine((before, level))
         return GrantSet(table)
+
+    def paths_below(self, path: Path) -> Sequence[Path]:
+        """Return the granted paths at the path or below it, each once, in order."""
+        return sorted({granted for part in self._parts for granted in part.paths_below(path)})
 
     def below(self, path: Path) -> Iterator[Level]:
         """Yield what holds at each path granted at the path or below it, for each path once."""
-        for granted in {granted for part in self._parts for granted in part.paths_below(path)}:
+        for granted in self.paths_below(path):
             level = self.at(granted)
             assert level is not None
             yield level
 
-    def highest_below(self, path: Path) -> Level:
-        """Return the highest level that holds at the path or below it, DENY when nothing is."""
-        if all(part.highest_below(path) is Level.DENY for part in self._parts):
-            return Level.DENY
-        return max(self.below(path), default=Level.DENY)
+    def giving(self, path: Path, need: Level) -> Iterator[Path]:
+        """Yield the granted paths at the path or below it whose level includes ``need``."""
+        asked: Iterable[Path]
+        if need is Level.OPERATE:  # two that have half of it each have it together
+            asked = self.paths_below(path)
+        else:
+            asked = (granted for part in self._parts for granted in part.giving(path, need))
+        for granted in asked:
+            level = self.at(granted)
+            if level is not None and level.includes(need):
+                yield granted
 
 
 NOTHING = GrantSet({})

@@ -1,21 +1,25 @@
-"""Rights: who holds which level on a path, decided by the longest granted prefix."""
+"""Rights: who holds which level on a path, decided by the narrowest extent that is granted."""
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from security.aaa.holdings import NOTHING, GrantSet, Holdings, Path, holdings_of, levels_of
-from security.aaa.levels import Level
-from security.ports import Grant, GroupChanges
+from security.aaa.compiled import State
+from security.aaa.extents import Path, SetExtent, Sets
+from security.aaa.hand import ENDPOINT_LENGTH, Hand, Moment
+from security.aaa.holdings import NOTHING, GrantSet
+from security.aaa.levels import Level, meet
+from security.aaa.subjects import Party, Who, group_subject, number_of
+from security.ports import Grant, GroupChanges, Permit, PermitChanges
 
-__all__ = ["Applies", "Path", "Rights", "Verdict", "monotonic_ms"]
+__all__ = ["Applies", "Path", "Rights", "Verdict", "monotonic_ms", "wall_ms"]
 
 
 def monotonic_ms() -> int:
@@ -23,15 +27,36 @@ def monotonic_ms() -> int:
     return time.monotonic_ns() // 1_000_000
 
 
+def wall_ms() -> int:
+    """Return milliseconds since 1970 UTC."""
+    return time.time_ns() // 1_000_000
+
+
+_SETS = -1
+"""Stands where else the length of a prefix stands."""
+
+
 class Applies(NamedTuple):
-    """One grant on a prefix of the path that was asked about."""
+    """One grant that has a say on the path that was asked about."""
 
     path: Path
+    """The prefix granted; of a set its project's."""
     level: Level
     group: int | None
-    """Through which group it applies; None for a grant of the user's own."""
+    """Through which group it applies; None for a grant of the caller's own."""
     decides: bool
-    """True for the grant, or the equal ones, that the level comes from."""
+    """True for the grant, or those at the same place, that the level comes from."""
+    permit: Permit | None = None
+    """What is said of it besides; None for a grant without conditions."""
+    in_force: bool = True
+    """False outside of its time, or for another purpose."""
+
+    def reference(self) -> str:
+        """Return how the record names the grant."""
+        if self.permit is not None:
+            return f"permit {self.permit.id}"
+        holder = "own" if self.group is None else group_subject(self.group)
+        return f"{holder} {'/'.join(self.path) or '#'} {self.level.name}"
 
 
 class Verdict(NamedTuple):
@@ -41,31 +66,41 @@ class Verdict(NamedTuple):
     admin: bool
     """True when no grant was asked, since administrators own everything."""
     applies: Sequence[Applies]
-    """Every grant on a prefix of the path, the longest prefix first."""
+    """Every grant that covers the path, the narrowest extent first."""
 
 
 class Rights:
     """Answers every question of rights from memory; safe to ask from any thread.
 
-    A user holds own grants and those of groups. The longest granted prefix of a path decides,
-    whoever holds it, so that a DENY below a positive grant takes away and a positive grant below a
-    DENY gives back; at one prefix a DENY wins over whatever else is granted there, else the highest
-    level counts. Administrators own everything. Each question sees one version as a whole: a change
-    replaces the holdings it touches and never alters them.
+    A caller holds what is granted to the user, to the user's groups, and to its other subjects.
+    The narrowest extent granted decides, whoever it was granted to: the longest prefix down to an
+    endpoint, then classes, selections and endpoint groups (all alike), then the project, then
+    everything. So a DENY on something narrow takes away and a positive grant below a DENY gives
+    back; at one place a DENY wins over whatever else is granted there, else all counts together.
+    Administrators own everything. Each question sees one version as a whole: a change replaces
+    what it touches and never alters it.
 
     Args:
         stale_after_ms: Deny everything when the last `confirm` is longer ago; None trusts what was
             applied last for ever, which is right where the grants are written.
         clock_ms: The clock that `confirm` is told the time of.
+        now_ms: The clock that validity intervals are held against, since 1970 UTC.
     """
 
     def __init__(
-        self, *, stale_after_ms: int | None = None, clock_ms: Callable[[], int] = monotonic_ms
+        self,
+        *,
+        stale_after_ms: int | None = None,
+        clock_ms: Callable[[], int] = monotonic_ms,
+        now_ms: Callable[[], int] = wall_ms,
     ) -> None:
         self._stale_after_ms = stale_after_ms
         self._clock_ms = clock_ms
+        self._now_ms = now_ms
         self._confirmed_ms: int | None = None
-        self._state = _UNTRUSTED
+        self._state = State.untrusted()
+        self._untrusted = self._state
+        self._sets: Sets | None = None
         self._writing = threading.Lock()
 
     @property
@@ -73,69 +108,135 @@ class Rights:
         """The registry's version that was applied last, 0 at first."""
         return self._state.version
 
-    def level(self, user: int, path: Path) -> Level:
-        """Return the user's level on the path; DENY when nothing was granted."""
+    def bind(self, sets: Sets) -> None:
+        """Have someone tell who is in a set; until then a DENY on one denies its whole project."""
+        self._sets = sets
+
+    def tide(self) -> int:
+        """Return a number that grows whenever an answer may have become another one.
+
+        Not for what is in a set: who keeps the sets tells of that.
+        """
+        state = self._state
+        return state.tide + bisect_right(state.boundaries, self._now_ms())
+
+    def level(self, who: Who, path: Path) -> Level:
+        """Return the caller's level on the path; DENY when nothing was granted."""
         state = self._trusted_state()
-        if user in state.admins:
+        if state.is_admin(who):
             return Level.OWN
-        holdings = state.holdings.get(user)
-        return Level.DENY if holdings is None else holdings.level(path)
+        hand = state.hand(who)
+        if hand is None:
+            return Level.DENY
+        return hand.plain.level(path) if hand.is_plain else hand.level(path, self._moment(who))
 
     def group_level(self, group: int, path: Path) -> Level:
-        """Return what the group gives its members on the path, whatever else they hold."""
+        """Return what the group gives its members on the path by grants without conditions."""
         return self._trusted_state().groups.get(group, NOTHING).level(path)
 
-    def under(self, user: int, path: Path, need: Level) -> bool:
-        """Tell whether the user holds ``need`` on the path or by any grant below it.
+    def under(self, who: Who, path: Path, need: Level) -> bool:
+        """Tell whether the caller holds ``need`` on the path or anywhere below it.
 
         Who was granted a single point has to find its endpoint: ``under(user, endpoint, ACCESS)``.
         """
         state = self._trusted_state()
-        if need is Level.DENY or user in state.admins:
+        if need is Level.DENY or state.is_admin(who):
             return True
-        holdings = state.holdings.get(user)
-        if holdings is None:
-            return False
-        return holdings.level(path) >= need or holdings.highest_below(path) >= need
+        hand = state.hand(who)
+        return hand is not None and hand.gives(path, need, self._moment(who))
 
-    def floor(self, user: int, path: Path) -> Level:
-        """Return the lowest level that the user holds on the path or anywhere below it."""
+    def floor(
+        self, who: Who, path: Path, start: int | None = None, end: int | None = None
+    ) -> Level:
+        """Return a level that the caller holds on the path and anywhere below it.
+
+        It is the lowest one there but where sets have a say: then it may be lower.
+
+        Args:
+            who: The caller.
+            path: Where.
+            start: Not now but from then on, in milliseconds since 1970 UTC.
+            end: Until then, exclusively; with ``start`` None stands for ever after.
+        """
         state = self._trusted_state()
-        if user in state.admins:
+        if state.is_admin(who):
             return Level.OWN
-        holdings = state.holdings.get(user, NOTHING)
-        return min([holdings.level(path), *holdings.below(path)])
+        hand = state.hand(who)
+        if hand is None:
+            return Level.DENY
+        moment = self._moment(who)
+        if start is None:
+            return hand.floor(path, moment)
+        turns = {
+            turn
+            for permit in hand.permits()
+            for turn in (permit.starts, permit.ends)
+            if turn is not None and turn > start and (end is None or turn < end)
+        }
+        return meet(hand.floor(path, moment._replace(now_ms=at)) for at in (start, *turns))
 
-    def visible(self, user: int, paths: Sequence[Path], need: Level) -> NDArray[np.bool_]:
-        """Return a mask over the paths: True where the user's level is at least ``need``."""
+    def visible(
+        self,
+        who: Who,
+        paths: Sequence[Path],
+        need: Level,
+        numbers: NDArray[np.integer] | None = None,
+    ) -> NDArray[np.bool_]:
+        """Return a mask over the paths: True where the caller's level includes ``need``.
+
+        Args:
+            who: The caller.
+            paths: What is asked about.
+            need: The level.
+            numbers: Of each path the number of its point; None looks them up where sets count.
+        """
         state = self._trusted_state()
-        if need is Level.DENY or user in state.admins:
+        if need is Level.DENY or state.is_admin(who):
             return np.ones(len(paths), dtype=np.bool_)
-        holdings = state.holdings.get(user)
-        if holdings is None:
+        hand = state.hand(who)
+        if hand is None:
             return np.zeros(len(paths), dtype=np.bool_)
-        levels = np.fromiter(levels_of(holdings, paths), dtype=np.uint8)
-        return levels >= int(need)
+        return hand.visible(paths, need, self._moment(who), numbers)
 
-    def why(self, user: int, path: Path) -> Verdict:
-        """Return the user's level on the path with every grant that has a say in it."""
+    def why(self, who: Who, path: Path) -> Verdict:
+        """Return the caller's level on the path with every grant that has a say in it."""
         state = self._trusted_state()
-        parts: list[tuple[int | None, GrantSet]] = [(None, state.users.get(user, NOTHING))]
-        parts += [(g, state.groups.get(g, NOTHING)) for g in sorted(state.member.get(user, ()))]
-        level = (
-            Level.OWN if user in state.admins else holdings_of([p for _, p in parts]).level(path)
-        )
-        found: list[Applies] = []
-        for length in range(len(path), -1, -1):
-            prefix = path[:length]
-            here = [(g, at) for g, part in parts if (at := part.at(prefix)) is not None]
-            first = not found and user not in state.admins
-            found += [Applies(prefix, at, group, first and at is level) for group, at in here]
-        return Verdict(level, user in state.admins, found)
+        admin, moment = state.is_admin(who), self._moment(who)
+        hand = state.hand(who) or Hand(NOTHING)
+        level = Level.OWN if admin else hand.level(path, moment)
+        found = list(_ranked(state, who, hand, path, moment))
+        place = next((at for at, grant in found if grant.in_force), None)
+        there = [grant.level for at, grant in found if grant.in_force and at == place]
+        deciding = {
+            one
+            for one in there
+            if (one is Level.DENY if Level.DENY in there else not any(map(one.is_below, there)))
+        }
+        applies = [
+            grant._replace(
+                decides=not admin and grant.in_force and at == place and grant.level in deciding
+            )
+            for at, grant in found
+        ]
+        return Verdict(level, admin, applies)
+
+    def permits_of(self, who: Who) -> Sequence[Permit]:
+        """Return the permits of a caller's user, groups and other subjects, in force or not."""
+        hand = self._trusted_state().hand(who)
+        return [] if hand is None else sorted(hand.permits(), key=lambda permit: permit.id)
 
     def groups_of(self, user: int) -> Collection[int]:
         """Return the numbers of the groups that the user is in."""
         return self._trusted_state().member.get(user, frozenset())
+
+    def uses_sets(self) -> bool:
+        """Tell whether any permit is on a set."""
+        permits = (p for held in self._trusted_state().permits.values() for p in held.values())
+        return any(isinstance(permit.extent, SetExtent) for permit in permits)
+
+    def subjects(self) -> Collection[str]:
+        """Return the subjects, users and groups apart, that hold a permit."""
+        return [s for s in self._trusted_state().permits if number_of(s) is None]
 
     def apply(
         self,
@@ -144,6 +245,7 @@ class Rights:
         removed: Iterable[Grant],
         admins: Collection[int] | None = None,
         groups: GroupChanges | None = None,
+        permits: PermitChanges | None = None,
     ) -> None:
         """Take over a change; questions asked afterwards see all of it.
 
@@ -154,40 +256,14 @@ class Rights:
             removed: Grants taken away since then.
             admins: All users who own everything; None leaves them as they are.
             groups: What changed of groups since then; None when nothing did.
+            permits: What changed of permits since then; None when nothing did.
         """
         with self._writing:
-            state = self._state
-            if version < state.version:
+            if version < self._state.version:
                 return
-            own: list[tuple[tuple[int, Path], Level | None]] = [
-                *(((g.user, g.path), None) for g in removed),
-                *(((g.user, g.path), g.level) for g in put),
-            ]
-            users = _changed(state.users, own)
-            touched = {user for (user, _), _ in own}
-            shared, member = state.groups, state.member
-            if groups is not None:
-                shared = _changed(
-                    shared,
-                    [
-                        *(((g.group, g.path), None) for g in groups.removed),
-                        *(((g.group, g.path), g.level) for g in groups.put),
-                    ],
-                )
-                member = _joined(member, groups)
-                moved = {grant.group for grant in (*groups.put, *groups.removed)}
-                touched |= {change.user for change in groups.members}
-                touched |= {user for user, theirs in member.items() if theirs & moved}
-            holdings = dict(state.holdings)
-            for user in touched:
-                parts = [users.get(user), *map(shared.get, sorted(member.get(user, ())))]
-                held = [part for part in parts if part is not None]
-                if held:
-                    holdings[user] = holdings_of(held)
-                else:
-                    holdings.pop(user, None)
-            kept = state.admins if admins is None else frozenset(admins)
-            self._state = _State(version, users, shared, member, holdings, kept)
+            tide = self.tide() + 1
+            after = self._state.after(version, put, removed, admins, groups, permits)
+            self._state = after.from_tide(tide, self._now_ms())
 
     def confirm(self, now_ms: int) -> None:
         """Note that the version applied was the registry's newest at that moment.
@@ -203,66 +279,47 @@ class Rights:
             return True
         return _is_fresh(self._confirmed_ms, now_ms, self._stale_after_ms)
 
-    def _trusted_state(self) -> _State:
+    def _moment(self, who: Who) -> Moment:
+        purpose = who.purpose if isinstance(who, Party) else None
+        return Moment(self._now_ms(), purpose, self._sets)
+
+    def _trusted_state(self) -> State:
         if self._stale_after_ms is not None:
             # The clock is read after the confirmation: the other order could see a confirmation
             # from the future and deny for a moment.
             confirmed_ms = self._confirmed_ms
             if not _is_fresh(confirmed_ms, self._clock_ms(), self._stale_after_ms):
-                return _UNTRUSTED
+                return self._untrusted
         return self._state
 
 
-class _State(NamedTuple):
-    version: int
-    users: Mapping[int, GrantSet]
-    groups: Mapping[int, GrantSet]
-    member: Mapping[int, frozenset[int]]
-    """Groups of each user who is in one."""
-    holdings: Mapping[int, Holdings]
-    """Of each user who holds anything, own grants and those of groups together."""
-    admins: frozenset[int]
-
-
-_UNTRUSTED = _State(0, {}, {}, {}, {}, frozenset())
-
-
-def _changed(
-    sets: Mapping[int, GrantSet], changes: Iterable[tuple[tuple[int, Path], Level | None]]
-) -> Mapping[int, GrantSet]:
-    """Return the sets after the changes, each changed one replaced; a level of None takes away."""
-    drafts: dict[int, dict[Path, Level]] = {}
-    for (holder, path), level in changes:
-        if holder not in drafts:
-            drafts[holder] = dict(sets[holder].grants) if holder in sets else {}
-        if level is None:
-            drafts[holder].pop(path, None)
-        else:
-            drafts[holder][tuple(map(sys.intern, path))] = level
-    if not drafts:
-        return sets
-    after = dict(sets)
-    for holder, grants in drafts.items():
-        if grants:
-            after[holder] = GrantSet(grants)
-        else:
-            after.pop(holder, None)
-    return after
-
-
-def _joined(
-    member: Mapping[int, frozenset[int]], changes: GroupChanges
-) -> Mapping[int, frozenset[int]]:
-    """Return the groups of each user after people joined and left."""
-    after = dict(member)
-    for change in changes.members:
-        groups = after.get(change.user, frozenset())
-        groups = groups | {change.group} if change.present else groups - {change.group}
-        if groups:
-            after[change.user] = groups
-        else:
-            after.pop(change.user, None)
-    return after
+def _ranked(
+    state: State, who: Who, hand: Hand, path: Path, moment: Moment
+) -> Iterator[tuple[int, Applies]]:
+    """Yield what has a say on a path, the narrowest first, each with the length of its prefix."""
+    user = who.user if isinstance(who, Party) else who
+    parts: list[tuple[int | None, GrantSet]] = []
+    if user is not None:
+        parts.append((None, state.users.get(user, NOTHING)))
+        parts += [(g, state.groups.get(g, NOTHING)) for g in sorted(state.member.get(user, ()))]
+    permitted: dict[int, list[Permit]] = {}
+    for permit in hand.permits_on(path, moment):
+        is_set = isinstance(permit.extent, SetExtent)
+        permitted.setdefault(_SETS if is_set else len(permit.extent), []).append(permit)
+    narrow, wide = range(len(path), ENDPOINT_LENGTH - 1, -1), (ENDPOINT_LENGTH - 1, 0)
+    for length in (*narrow, _SETS, *wide):
+        if length > len(path):
+            continue
+        prefix = path[: ENDPOINT_LENGTH - 1 if length == _SETS else length]
+        if length != _SETS:
+            for group, part in parts:
+                if (level := part.at(prefix)) is not None:
+                    yield length, Applies(prefix, level, group, False)
+        for permit in permitted.get(length, ()):
+            holder = number_of(permit.subject)
+            group = holder[1] if holder is not None and holder[0] == "group" else None
+            counts = moment.counts(permit)
+            yield length, Applies(prefix, permit.level, group, False, permit, counts)
 
 
 def _is_fresh(confirmed_ms: int | None, now_ms: int, stale_after_ms: int) -> bool:

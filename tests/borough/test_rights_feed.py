@@ -20,7 +20,7 @@ def test_what_another_process_changes_holds_after_the_next_look_and_silence_deni
     now = [5_000]
     monkeypatch.setattr(module, "monotonic_ms", lambda: now[0])
     monkeypatch.setattr(engine.Rights.__init__, "__kwdefaults__", {
-        "stale_after_ms": None, "clock_ms": lambda: now[0],
+        "stale_after_ms": None, "clock_ms": lambda: now[0], "now_ms": engine.wall_ms,
     })  # fmt: skip
     path = tmp_path / "registry.sqlite"
     migrate(path)

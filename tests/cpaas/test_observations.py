@@ -54,14 +54,14 @@ def test_each_refusal_has_its_index_and_reason(house: House) -> None:
     house.city.registry.change_endpoint(house.city.catalogue.endpoints()[-1].uuid, feed=Feed.DEVICE)
     house.observe((f"{other}/n/o/a", 1.0, NOW))
     app = house.user(
-        "app", {f"{uuid}/#": "CONFIGURE", f"{other}/n/#": "WRITE", f"{device}/#": "OWN"}
+        "app", {f"{uuid}/#": "CONFIGURE", f"{other}/n/#": "OBSERVE", f"{device}/#": "OWN"}
     )
     house.grant("app", f"{other}/m/#", "READ")
     samples = [
         (f"{uuid}/n/o/a", 1.0, NOW, None),
         (f"{other}/n/o/a", 2.0, NOW, None),
         (f"{other}/n/o/new", 2.0, NOW, "CONFIGURE is needed"),
-        (f"{other}/m/o/a", 2.0, NOW, "needs the level WRITE; you hold READ"),
+        (f"{other}/m/o/a", 2.0, NOW, "needs the level OBSERVE; you hold READ"),
         (f"{other}/hidden/o/a", 2.0, NOW, "nothing of that name is visible to you"),
         (f"{device}/n/o/a", 2.0, NOW, "fed by its device"),
         ("00000000-0000-4000-8000-000000000001/n/o/a", 2.0, NOW, "nothing of that name"),
@@ -179,7 +179,7 @@ def test_keys_of_two_users_are_two_keys(house: House) -> None:
     uuid = house.endpoint()
     house.observe((f"{uuid}/n/o/a", 0.0, NOW))
     for number, name in enumerate(("anna", "bert")):
-        client = house.user(name, {f"{uuid}/#": "WRITE"})
+        client = house.user(name, {f"{uuid}/#": "OBSERVE"})
         sent = body({"address": f"{uuid}/n/o/a", "value": float(number), "timestamp": NOW + 1})
         answer = client.post("/observations", json=sent, headers={"Idempotency-Key": "k"})
         assert answer.status_code == 201

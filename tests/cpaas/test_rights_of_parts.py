@@ -80,7 +80,8 @@ def test_a_grant_below_a_deny_gives_back(house: House, plant: str) -> None:
     ("level", "model", "value", "metadata"),
     [
         ("ACCESS", False, 403, 403),
-        ("BROWSE", True, 403, 200),
+        ("BROWSE", True, 403, 403),
+        ("DESCRIBE", True, 403, 200),
         ("READ", True, 200, 200),
         ("OWN", True, 200, 200),
     ],

@@ -16,6 +16,7 @@ from ciaas.management.directory.ports import ChangeLog, Entry, EntryKind, Overla
 from ciaas.ports import Endpoint, Point
 from security.aaa.levels import Level
 from security.aaa.rights import Rights
+from security.aaa.subjects import Who
 
 _POSITION = re.compile(r"(\d{1,15})(?:\.([0-3])\.(\d{1,15}))?")
 _CLASS = "class:"
@@ -61,7 +62,7 @@ class ChangeFeed:
         """Have a listener called after each change, by the thread that made it; returns at once."""
         self.catalogue.on_changes(lambda _: listener())
 
-    def page(self, user: int, after: str, limit: int) -> ChangePage:
+    def page(self, user: Who, after: str, limit: int) -> ChangePage:
         """Return what the user may know of the changes behind a position, oldest first.
 
         A page may have fewer changes than there is room for, even none, and more behind it.
@@ -88,26 +89,32 @@ class ChangeFeed:
 
     # -- private pieces
 
-    def _seen(self, user: int, entries: Sequence[Entry]) -> list[bool]:
-        """Return which entries are the user's to know: endpoints by ACCESS, all else by BROWSE."""
+    def _seen(self, user: Who, entries: Sequence[Entry]) -> list[bool]:
+        """Return which entries are the user's to know.
+
+        Endpoints by ACCESS, points by BROWSE, overlays by DESCRIBE.
+        """
         asked = [
             (*self._owner(entry.of), *_levels(entry.of)) if not _is_of_class(entry) else ()
             for entry in entries
         ]
         browsed = self.rights.visible(user, asked, Level.BROWSE).tolist()
+        described = self.rights.visible(user, asked, Level.DESCRIBE).tolist()
         classes: frozenset[str] = frozenset()
         if any(map(_is_of_class, entries)):
-            # What is said of a class shows in each of its points that one may read.
+            # What is said of a class shows in each of its points of which one may see as much.
             classes = self.directory.classes(user)
         owner = self.rights.level(user, ()) >= Level.OWN
         seen = []
-        for entry, path, may in zip(entries, asked, browsed, strict=True):
+        for entry, path, may, told in zip(entries, asked, browsed, described, strict=True):
             if isinstance(entry.of, Overlay) and _is_of_class(entry):
                 may = owner or entry.of.scope.removeprefix(_CLASS) in classes
             elif not path:
                 may = False
             elif isinstance(entry.of, Endpoint):
                 may = may or self.rights.under(user, path, Level.ACCESS)
+            elif isinstance(entry.of, Overlay):
+                may = told
             seen.append(may)
         return seen
 
@@ -117,7 +124,7 @@ class ChangeFeed:
         endpoint = self.catalogue.endpoint(uuid) or self.catalogue.deleted(uuid)
         return () if endpoint is None else (str(endpoint.project),)
 
-    def _change(self, user: int, entry: Entry, known: int) -> Change:
+    def _change(self, user: Who, entry: Entry, known: int) -> Change:
         word = "created" if entry.created > known else "changed"
         value: Mapping[str, Any] | None
         version, kind, _ = entry.position
@@ -135,14 +142,14 @@ class ChangeFeed:
         name = EntryKind(kind).name.lower()
         return Change(version, name, "deleted" if gone else word, address, value)
 
-    def _endpoint(self, user: int, endpoint: Endpoint) -> dict[str, Any]:
+    def _endpoint(self, user: Who, endpoint: Endpoint) -> dict[str, Any]:
         value: dict[str, Any] = {
             "friendlyName": endpoint.friendly_name,
             "banned": endpoint.banned,
             "feed": endpoint.feed,
         }
         path = (str(endpoint.project), endpoint.uuid)
-        if self.rights.level(user, path) >= Level.BROWSE:
+        if self.rights.level(user, path) >= Level.DESCRIBE:
             value["metaData"] = endpoint.metadata
         return value
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 
+from ciaas.kernel.address import EndpointId
 from ciaas.kernel.catalogue import Catalogue
 from ciaas.kernel.sample import Frame, Millis, Reason, Uint32s
-from ciaas.management.directory.filter import Filter
+from ciaas.management.directory.filter import Filter, State
 from ciaas.management.directory.index import Index, Table
 from ciaas.management.directory.matching import (
     NEVER,
@@ -24,8 +25,9 @@ from ciaas.management.directory.matching import (
 from ciaas.management.directory.ports import Attendance
 from ciaas.management.directory.sight import Sight
 from ciaas.ports import Clock, Endpoint, HistoryStore, Project
-from security.aaa.levels import Level
+from security.aaa.levels import Level, join
 from security.aaa.rights import Rights
+from security.aaa.subjects import Who
 
 _OF_POINTS = ("classes", "implements", "constraint", "unit", "quantity", "value", "verdict")
 """What an endpoint has through its points alone."""
@@ -40,6 +42,8 @@ class FoundPoints(NamedTuple):
     newest: Frame | None
     """A row a point, of kind NULL for one that never had a sample; None when the filter asked for
     no sample."""
+    read: Mask
+    """Where the user may see the samples too."""
 
 
 class FoundEndpoints(NamedTuple):
@@ -68,6 +72,8 @@ class Directory:
     clock: Clock
     read_fresh_ms: int
     """An adapter's endpoint is online when a reading of it arrived within this time."""
+    expiring: Callable[[], Iterable[EndpointId]] = tuple
+    """Returns those whose certificate was to be renewed by now."""
 
     @staticmethod
     def over(
@@ -79,18 +85,21 @@ class Directory:
         *,
         projects: Callable[[], Sequence[Project]],
         read_fresh_ms: int,
+        expiring: Callable[[], Iterable[EndpointId]] = tuple,
     ) -> Directory:
         """Return a directory of all that a catalogue holds."""
         index = Index(catalogue)
-        return Directory(index, history, rights, projects, attendance, clock, read_fresh_ms)
+        return Directory(
+            index, history, rights, projects, attendance, clock, read_fresh_ms, expiring
+        )
 
     # -- for who follows samples
 
     def version(self) -> int:
         """Return a number that is another one after every change of points, metadata or rights."""
-        return self.index.noted + self.rights.version
+        return self.index.noted + self.rights.tide()
 
-    def readable(self, wanted: Filter, user: int) -> Uint32s:
+    def readable(self, wanted: Filter, user: Who) -> Uint32s:
         """Return the points, ascending, that a filter may hold for and that a user may read.
 
         Whether it does hold, `holds` tells of each sample.
@@ -107,7 +116,7 @@ class Directory:
             rows = np.flatnonzero(met.possible() & self._standing(table))
             return rows[sight.points(rows, level_of(wanted, Level.READ))].astype(np.uint32)
 
-    def holds(self, wanted: Filter, frame: Frame, user: int) -> Mask:
+    def holds(self, wanted: Filter, frame: Frame, user: Who) -> Mask:
         """Return for which rows, all of points that `readable` gave this user, a filter holds."""
         if not any(wanted.inner()):
             return of_samples(wanted, frame)  # all else was settled when the points were found
@@ -119,23 +128,25 @@ class Directory:
 
     # -- for who asks once
 
-    def points(self, wanted: Filter, user: int) -> FoundPoints:
+    def points(self, wanted: Filter, user: Who, least: Level = Level.READ) -> FoundPoints:
         """Return the points for which a filter holds now and on which the user holds a level.
 
-        The level is READ, or a higher one that the filter asks for.
+        The level is ``least`` and what the filter asks for; a filter that asks for a sample asks
+        for READ too, since whether it holds would tell the value.
         """
         with self.index.lock:
             self.index.refresh()
             sight = Sight(self.index, self.rights, user)
             moment = self._moment(wanted, sight)
             everywhere = np.ones(len(self.index.points), np.bool_)
-            return self._points(wanted, sight, moment, level_of(wanted, Level.READ), everywhere)
+            return self._points(wanted, sight, moment, level_of(wanted, least), everywhere)
 
-    def endpoints(self, wanted: Filter, user: int) -> FoundEndpoints:
-        """Return the endpoints that a filter holds for, by themselves or by a readable point.
+    def endpoints(self, wanted: Filter, user: Who) -> FoundEndpoints:
+        """Return the endpoints that a filter holds for, by themselves or by a point.
 
         By themselves only when it asks for nothing that points alone have, such as a class or a
-        value. The user holds ACCESS on the endpoint, or a higher level that the filter asks for.
+        value. The user holds ACCESS on the endpoint, or what else the filter asks for, and may see
+        what is said of the point.
         """
         with self.index.lock:
             self.index.refresh()
@@ -146,7 +157,7 @@ class Directory:
             if wanted.asks("silent"):
                 moment = replace(moment, quiet_since=self._quiet_since(known, sight))
             found = np.zeros(len(self.index.endpoints), np.bool_)
-            browsed = sight.endpoints(known, Level.BROWSE)
+            browsed = sight.endpoints(known, Level.DESCRIBE)
             if not wanted.asks(*_OF_POINTS):
                 own = self._own_rows(known[browsed])
                 met = condition(wanted, self.index, own, moment)
@@ -154,17 +165,17 @@ class Directory:
             missing = np.zeros(len(found), np.bool_)
             missing[known] = ~found[known]
             others = missing[self.index.points.endpoint]
-            points = self._points(wanted, sight, moment, Level.READ, others).points
+            points = self._points(wanted, sight, moment, Level.DESCRIBE, others).points
             found[self.index.points.endpoint[points]] = True
             hits = found[known]
             codes = known[hits]
             listed = [self.index.endpoint_list[code] for code in codes.tolist()]
         return FoundEndpoints(codes, [one for one in listed if one is not None], browsed[hits])
 
-    def classes(self, user: int) -> frozenset[str]:
-        """Return the classes of all points that the user may read."""
+    def classes(self, user: Who) -> frozenset[str]:
+        """Return the classes of all points of which the user may see what is said."""
         with self.index.lock:
-            rows = self.points(Filter(), user).points
+            rows = self.points(Filter(), user, Level.DESCRIBE).points
             codes = np.unique(self.index.points.classes[rows]).tolist()
             names = [self.index.classes.values[code] for code in codes]
         return frozenset(name for name in names if name is not None)
@@ -179,21 +190,27 @@ class Directory:
         rows = np.flatnonzero(met.possible() & self._standing(table) & among)
         samples = None
         if wanted.asks("value", "verdict", "silent"):
+            level = join((level, Level.READ))
             # Before the rights: comparing columns costs less than deciding on each point.
             samples = newest(self.history, rows.astype(np.uint32))
             now = met.settle(rows, samples)
             rows, samples = rows[now], samples.select(now)
         seen = sight.points(rows, level)
-        points = rows[seen].astype(np.uint32)
-        return FoundPoints(points, None if samples is None else samples.select(seen))
+        rows = rows[seen]
+        read = np.ones(len(rows), np.bool_)
+        if not level.includes(Level.READ):
+            read = sight.points(rows, Level.READ)
+        newest_ = None if samples is None else samples.select(seen)
+        return FoundPoints(rows.astype(np.uint32), newest_, read)
 
     def _moment(self, wanted: Filter, sight: Sight) -> Moment:
         asked = wanted.asks("project")
         return Moment(
-            browsable=lambda codes: sight.endpoints(codes, Level.BROWSE),
+            browsable=lambda codes: sight.endpoints(codes, Level.DESCRIBE),
             projects={one.name: one.id for one in self.projects()} if asked else {},
             now_ms=self.clock.now_ms(),
             online=self._online() if wanted.asks("state") else None,
+            expiring=self._expiring() if wanted.asks_state(State.CERTIFICATE_EXPIRES) else None,
         )
 
     def _standing(self, table: Table) -> Mask:
@@ -224,6 +241,13 @@ class Directory:
             online[index.points.endpoint[latest.point[fresh]]] = True
         return online
 
+    def _expiring(self) -> Mask:
+        """Return by an endpoint's code whether its certificate nears its end."""
+        expiring = np.zeros(len(self.index.endpoints), np.bool_)
+        expiring[[self.index.uuids.known(uuid) for uuid in self.expiring()]] = True
+        expiring[0] = False
+        return expiring
+
     def _quiet_since(self, known: Rows, sight: Sight) -> Millis:
         """Return when the newest readable sample of each of these endpoints arrived.
 
@@ -243,4 +267,4 @@ class Directory:
 
 def level_of(wanted: Filter, least: Level) -> Level:
     """Return the level that a filter asks for, or the least that an answer needs."""
-    return least if wanted.permission is None else max(least, Level[wanted.permission])
+    return least if wanted.permission is None else join((least, Level[wanted.permission]))

@@ -11,9 +11,11 @@ from ciaas.kernel.sample import Numbers, Uint32s
 from ciaas.management.directory.directory import Directory, FoundPoints
 from ciaas.management.directory.filter import Filter, FilterError
 from ciaas.management.directory.index import Index, Table
-from ciaas.management.directory.matching import NEVER, Rows, newest
+from ciaas.management.directory.matching import NEVER, Mask, Rows, newest
 from ciaas.management.directory.paging import Ordering
 from ciaas.ports import Endpoint
+from security.aaa.levels import Level
+from security.aaa.subjects import Who
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,8 @@ class PointPage:
     count: int
     """Of all pages."""
     points: Uint32s
+    read: Mask
+    """Where the user may see the samples too."""
     distances_m: Numbers
     """From the place that the filter names; NaN where it names none, or there is none."""
     after: str | None
@@ -41,7 +45,7 @@ class EndpointPage:
 
 
 def page_of_points(
-    directory: Directory, wanted: Filter, user: int, order: str, after: str | None, limit: int
+    directory: Directory, wanted: Filter, user: Who, order: str, after: str | None, limit: int
 ) -> PointPage:
     """Find points and return one page of them.
 
@@ -49,17 +53,17 @@ def page_of_points(
         FilterError: ``after`` is no cursor of this order, or there is no place to measure from.
     """
     _check_order(wanted, order)
-    found = directory.points(wanted, user)
+    found = directory.points(wanted, user, Level.DESCRIBE)
     index, rows = directory.index, found.points.astype(np.intp)
     with index.lock:
         away = _distances(index, index.points, rows, wanted)
         ordering = _ordered_points(directory, found, away, order)
     page, following = ordering.page(after, limit)
-    return PointPage(len(rows), found.points[page], away[page], following)
+    return PointPage(len(rows), found.points[page], found.read[page], away[page], following)
 
 
 def page_of_endpoints(
-    directory: Directory, wanted: Filter, user: int, order: str, after: str | None, limit: int
+    directory: Directory, wanted: Filter, user: Who, order: str, after: str | None, limit: int
 ) -> EndpointPage:
     """Find endpoints and return one page of them; raises as `page_of_points`.
 
@@ -99,8 +103,9 @@ def _ordered_points(
     if samples is None:
         samples = newest(directory.history, found.points)
     if order.endswith("value"):
-        return Ordering(order, rows, samples.num)
-    times = np.where(samples.observed == NEVER, np.nan, samples.observed.astype(np.float64))
+        return Ordering(order, rows, np.where(found.read, samples.num, np.nan))
+    told = found.read & (samples.observed != NEVER)
+    times = np.where(told, samples.observed.astype(np.float64), np.nan)
     return Ordering(order, rows, times)
 
 

@@ -10,6 +10,7 @@ from ciaas.management.directory.index import Column, Index
 from ciaas.management.directory.matching import Mask, Rows
 from security.aaa.levels import Level
 from security.aaa.rights import Rights
+from security.aaa.subjects import Who
 
 POINTS_WORTH_AN_ENDPOINT = 4
 """Deciding on an endpoint as a whole takes about as long as deciding on so many points."""
@@ -25,7 +26,7 @@ class Sight:
 
     index: Index
     rights: Rights
-    user: int
+    user: Who
 
     def endpoints(self, codes: Rows, need: Level) -> Mask:
         """Return which endpoints the user holds a level on.
@@ -51,7 +52,7 @@ class Sight:
             held[asked] = whole[endpoints[asked]]
             asked = asked[part[endpoints[asked]]]
         paths = self.index.point_levels(rows[asked])
-        held[asked] = self.rights.visible(self.user, paths, need)
+        held[asked] = self.rights.visible(self.user, paths, need, rows[asked])
         return held
 
     def _by_endpoint(self, codes: Column, need: Level) -> tuple[Mask, Mask]:
@@ -59,7 +60,7 @@ class Sight:
         whole = np.zeros(len(self.index.endpoints), np.bool_)
         part = whole.copy()
         for code, path in zip(codes.tolist(), self.index.endpoint_levels(codes), strict=True):
-            if self.rights.floor(self.user, path) >= need:
+            if self.rights.floor(self.user, path).includes(need):
                 whole[code] = True
             else:
                 part[code] = self.rights.under(self.user, path, need)
@@ -72,7 +73,7 @@ class Sight:
         part = whole.copy()
         for project in known.tolist():
             path = (str(project),)
-            if self.rights.floor(self.user, path) >= need:
+            if self.rights.floor(self.user, path).includes(need):
                 whole[project] = True
             else:
                 part[project] = self.rights.under(self.user, path, need)

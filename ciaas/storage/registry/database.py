@@ -58,6 +58,8 @@ class Database:
         self.path = path
         self._readers = _engine(path, REGISTRY_READERS_MAX, "BEGIN", query_only=True)
         self._writer = None if read_only else _engine(path, 1, "BEGIN IMMEDIATE", query_only=False)
+        self.writes = not read_only
+        """True in the one process that changes the file."""
         self._turn = threading.Lock()
         self._listeners: list[Callable[[int], None]] = []
 

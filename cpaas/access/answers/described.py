@@ -13,7 +13,10 @@ from cpaas.access.answers.documents import Written
 from security.aaa.levels import Level
 from security.aaa.tokens import Scope
 
-LevelName = Literal["DENY", "ACCESS", "BROWSE", "READ", "WRITE", "CONFIGURE", "GRANT", "OWN"]
+LevelName = Literal[
+    "DENY", "ACCESS", "BROWSE", "DESCRIBE", "READ", "OBSERVE", "WRITE", "OPERATE", "CONFIGURE",
+    "GRANT", "OWN",
+]  # fmt: skip
 assert LevelName.__args__ == tuple(Level.__members__)  # type: ignore[attr-defined] # typing hides it
 
 
@@ -141,7 +144,10 @@ class Place(BaseModel):
 
 
 class PointHit(LastValue):
-    """A point that a search found, with its newest sample; ``permission`` is the caller's level."""
+    """A point that a search found; ``permission`` is the caller's level.
+
+    With its newest sample where that level includes READ; otherwise value and time are null.
+    """
 
     friendlyName: str
     project: str | None

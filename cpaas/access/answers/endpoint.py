@@ -28,7 +28,7 @@ def summary(caller: Caller, endpoint: Endpoint, online: bool) -> dict[str, Any]:
 
 
 def entity(caller: Caller, endpoint: Endpoint, online: bool) -> dict[str, Any]:
-    """Return an endpoint with as much of its metadata and model as the caller may browse."""
+    """Return an endpoint with as much of its metadata and model as the caller may see."""
     held = caller.level(endpoint.project, (endpoint.uuid,))
     model = endpoint.model
     formats: dict[str, Any] = {"version": "unknown", "supportedFormats": []}
@@ -40,7 +40,7 @@ def entity(caller: Caller, endpoint: Endpoint, online: bool) -> dict[str, Any]:
         }
     return {
         **summary(caller, endpoint, online),
-        "metaData": endpoint.metadata if held >= Level.BROWSE else {},
+        "metaData": endpoint.metadata if held >= Level.DESCRIBE else {},
         **formats,
         "groupMemberships": [],  # cloud.iO's clients expect it; grants take the place of groups
         "feed": endpoint.feed,

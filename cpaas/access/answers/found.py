@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ciaas.kernel.address import EndpointId
 from ciaas.kernel.sample import Numbers, Uint32s
@@ -22,11 +23,13 @@ _TOLD = ("title", "unit", "quantity", "tags", "place")
 """Keys of an overlay that a hit carries; the others are a question to ``/metadata``."""
 
 
-def point_hits(caller: Caller, points: Uint32s, distances: Numbers) -> list[dict[str, Any]]:
-    """Return points in the order given, each with its newest sample."""
+def point_hits(
+    caller: Caller, points: Uint32s, read: NDArray[np.bool_], distances: Numbers
+) -> list[dict[str, Any]]:
+    """Return points in the order given, each with its newest sample where that may be read."""
     city = caller.city
     known = [city.catalogue.point(number) for number in points.tolist()]
-    values = dict(last_values(known, city.history.latest(points)))
+    values = dict(last_values(known, city.history.latest(points[read])))
     projects = _project_names(caller)
     online: dict[str, bool] = {}
     hits = []
@@ -61,7 +64,7 @@ def endpoint_hits(
     for row, endpoint in enumerate(endpoints):
         held = caller.level(endpoint.project, (endpoint.uuid,))
         overlay: Mapping[str, Any] = {}
-        if held >= Level.BROWSE:
+        if held >= Level.DESCRIBE:
             overlay = caller.city.registry.overlay(endpoint.uuid)
         is_online = caller.city.presence.online(endpoint.uuid)
         hit = {

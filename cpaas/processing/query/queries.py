@@ -14,6 +14,7 @@ from cpaas.processing.query.filling import filled
 from cpaas.processing.query.plan import Plan, plan
 from cpaas.processing.query.selection import Chooser
 from cpaas.processing.query.table import aligned_table, limited, long_tables, ordered, schema_of
+from security.aaa.subjects import Who
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ class Queries:
     history: HistoryStore
     clock: Clock
 
-    def ask(self, user: int, document: QueryDocument) -> Answer:
+    def ask(self, user: Who, document: QueryDocument) -> Answer:
         """Return an answer whose rows are not yet worked out.
 
         Raises:

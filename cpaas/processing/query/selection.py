@@ -16,12 +16,13 @@ from cpaas.processing.errors import Invisible, NotAllowed, TooMuch
 from cpaas.processing.query.document import Grouping, Selection
 from security.aaa.levels import Level
 from security.aaa.rights import Rights
+from security.aaa.subjects import Who
 
 
 class Finder(Protocol):
     """The directory, as a selection by filter needs it."""
 
-    def points(self, wanted: Filter, user: int) -> FoundPoints:
+    def points(self, wanted: Filter, user: Who) -> FoundPoints:
         """Return the points that a filter holds for now and that the user may read."""
         ...
 
@@ -46,7 +47,7 @@ class Chooser:
     rights: Rights
     directory: Finder
 
-    def choose(self, user: int, select: Selection, group: Grouping | None) -> Chosen:
+    def choose(self, user: Who, select: Selection, group: Grouping | None) -> Chosen:
         """Return what is meant, as far as the user may read it.
 
         Raises:
@@ -72,7 +73,7 @@ class Chooser:
         labels = list(named) or [point.address for point in points]
         return Chosen(points, labels, [[place] for place in range(len(points))])
 
-    def _named(self, user: int, address: PointAddress) -> Point:
+    def _named(self, user: Who, address: PointAddress) -> Point:
         """Return a point that the user may read, removed ones included."""
         levels = address.split("/")
         uuid = EndpointId(levels[0])
@@ -96,7 +97,7 @@ class Chooser:
         except Missing:
             raise Invisible from None
 
-    def _under(self, user: int, levels: Sequence[str]) -> list[Point]:
+    def _under(self, user: Who, levels: Sequence[str]) -> list[Point]:
         endpoint = self.catalogue.endpoint(EndpointId(levels[0]))
         if endpoint is None:
             raise Invisible
@@ -115,7 +116,7 @@ class Chooser:
             raise Invisible
         return readable
 
-    def _level(self, user: int, project: int, levels: Sequence[str] = ()) -> Level:
+    def _level(self, user: Who, project: int, levels: Sequence[str] = ()) -> Level:
         return self.rights.level(user, (str(project), *levels))
 
     # -- grouping

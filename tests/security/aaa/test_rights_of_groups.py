@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from security.aaa.levels import Level
+from security.aaa.levels import Level, combine, meet
 from security.aaa.rights import Path, Rights
 from security.ports import Grant, GroupChanges, GroupGrant, Membership
 
@@ -26,7 +26,7 @@ memberships = st.sets(st.tuples(st.sampled_from([GARDENERS, STAFF]), users))
 
 
 def merged(own: Granted, shared: Granted, members: Members, user: int) -> dict[Path, Level]:
-    """All that a user holds as one table: at one path DENY wins, else the highest level."""
+    """All that a user holds as one table: at one path DENY wins, else all count together."""
     table: dict[Path, Level] = {}
     holders = [
         *((path, level) for (owner, path), level in own.items() if owner == user),
@@ -34,7 +34,7 @@ def merged(own: Granted, shared: Granted, members: Members, user: int) -> dict[P
     ]
     for path, level in holders:
         before = table.get(path, level)
-        table[path] = Level.DENY if Level.DENY in (before, level) else max(before, level)
+        table[path] = Level.DENY if Level.DENY in (before, level) else Level(before | level)
     return table
 
 
@@ -74,10 +74,10 @@ def test_engine_and_oracle_agree(
     below = [level for granted, level in table.items() if granted[: len(path)] == path]
     level = oracle(table, path)
     assert rights.level(user, path) is level
-    assert rights.under(user, path, need) == (max([level, *below]) >= need)
-    assert rights.floor(user, path) is min([level, *below])
-    assert rights.visible(user, [path], need).tolist() == [level >= need]
-    assert rights.visible(user, [path] * 20, need).tolist() == [level >= need] * 20
+    assert rights.under(user, path, need) == any(held.includes(need) for held in [level, *below])
+    assert rights.floor(user, path) is meet([level, *below])
+    assert rights.visible(user, [path], need).tolist() == [level.includes(need)]
+    assert rights.visible(user, [path] * 20, need).tolist() == [level.includes(need)] * 20
     assert rights.groups_of(user) == {group for group, whose in members if whose == user}
 
 
@@ -97,7 +97,7 @@ def test_why_names_the_grants_that_decide(
     deciding = [grant for grant in verdict.applies if grant.decides]
     assert bool(deciding) == bool(verdict.applies)
     longest = max((len(grant.path) for grant in verdict.applies), default=0)
-    assert all(grant.level is verdict.level for grant in deciding)
+    assert combine(grant.level for grant in deciding) is verdict.level
     assert all(len(grant.path) == longest for grant in deciding)
 
 

@@ -38,10 +38,12 @@ class FilterError(ValueError):
 
 
 class State(StrEnum):
-    """Whether the device of an endpoint is connected, or its adapter reads it."""
+    """How the device of an endpoint is; online when it is connected, or its adapter reads it."""
 
     ONLINE = "online"
     OFFLINE = "offline"
+    CERTIFICATE_EXPIRES = "certificate_expires"
+    """Its last certificate was to be renewed by now, or has ended."""
 
 
 def _listed(written: Any) -> Any:
@@ -119,7 +121,10 @@ _Comparisons = Annotated[
     WithJsonSchema({"type": "array", "items": {"type": ["string", "number", "boolean"]}}),
 ]
 _Silence = Annotated[float | None, BeforeValidator(_seconds)]
-PermissionName = Literal["ACCESS", "BROWSE", "READ", "WRITE", "CONFIGURE", "GRANT", "OWN"]
+PermissionName = Literal[
+    "ACCESS", "BROWSE", "DESCRIBE", "READ", "OBSERVE", "WRITE", "OPERATE", "CONFIGURE", "GRANT",
+    "OWN",
+]  # fmt: skip
 
 
 class Filter(BaseModel):
@@ -197,6 +202,10 @@ class Filter(BaseModel):
         return any(getattr(self, key) for key in keys) or any(
             inner.asks(*keys) for inner in self.inner()
         )
+
+    def asks_state(self, state: State) -> bool:
+        """Tell whether this state is asked for here or further inside."""
+        return state in self.state or any(inner.asks_state(state) for inner in self.inner())
 
     def check_followable(self) -> None:
         """Make sure that samples can be followed by this filter.

@@ -44,6 +44,9 @@ class Accounts:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
+        self._digests = self._all_digests() if database.writes else None
+        """Of every token that there may be; None where another process adds them. Those of tokens
+        that made way stay until the end, and cost a read that finds nothing."""
 
     def add_user(self, name: str, password_hash: str | None, admin: bool) -> User:
         """Raises Taken when the name exists, Conflict when a bound is reached."""
@@ -75,6 +78,12 @@ class Accounts:
         """Return every user, oldest first, disabled ones included."""
         with self._database.read() as connection:
             return [User(*row) for row in connection.execute(_USERS)]
+
+    def users_changed(self, after: int) -> Sequence[User]:
+        """Return the users that were added or changed after a version, oldest first."""
+        with self._database.read() as connection:
+            rows = connection.execute(_USERS.where(account.c.version > after))
+            return [User(*row) for row in rows]
 
     def change_user(
         self, user: int, *, password_hash: str | None = None, disabled: bool | None = None
@@ -119,10 +128,19 @@ class Accounts:
                 "expires_at": expires_at,
                 "revoked": False,
             }
-            return Token(change.insert(token, row), user, digest, label, scopes, expires_at)
+            number = change.insert(token, row)
+        # After the commit, and before anybody can know the token.
+        if self._digests is not None:
+            self._digests.add(digest)
+        return Token(number, user, digest, label, scopes, expires_at)
 
     def token(self, digest: str) -> Token | None:
-        """Return the token, also a revoked or expired one; None when it is unknown."""
+        """Return the token, also a revoked or expired one; None when it is unknown.
+
+        Guesses cost the writing process no read.
+        """
+        if self._digests is not None and digest not in self._digests:
+            return None
         with self._database.read() as connection:
             row = connection.execute(_TOKENS.filter_by(digest=digest)).one_or_none()
         return None if row is None else _to_token(row)
@@ -153,6 +171,10 @@ class Accounts:
         with self._database.change() as change:
             change.stamp()
             change.connection.execute(state.update().values(set_up_digest=digest))
+
+    def _all_digests(self) -> set[str]:
+        with self._database.read() as connection:
+            return set(connection.execute(sa.select(token.c.digest)).scalars())
 
     def _make_room(self, change: Change, user: int) -> None:
         rows = sa.select(sa.func.count()).select_from(token).where(token.c.account == user)

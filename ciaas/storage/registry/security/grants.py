@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import sqlalchemy as sa
 
@@ -12,7 +12,10 @@ from ciaas.ports import Missing
 from ciaas.storage.registry.database import Database
 from ciaas.storage.registry.schema import account, state
 from ciaas.storage.registry.schema import grant as table
+from ciaas.storage.registry.security.permits import end_plain_permit
+from security.aaa.extents import extent_text
 from security.aaa.levels import Level
+from security.aaa.subjects import user_subject
 from security.ports import Grant
 
 _GRANTS = sa.select(table.c.account, table.c.path, table.c.level, table.c.removed)
@@ -27,18 +30,18 @@ class Grants:
         self._database = database
 
     def put_grant(self, grant: Grant) -> None:
-        """Create or replace the user's grant on exactly that path.
+        """Create or replace the user's grant on exactly that path, and what conditions it had.
 
         Raises:
             Missing: the user is unknown.
             Conflict: the user has GRANTS_PER_USER_MAX grants.
         """
-        exactly = {"account": grant.user, "path": text_of(grant.path)}
+        exactly: dict[str, Any] = {"account": grant.user, "path": text_of(grant.path)}
         with self._database.change() as change:
             _check_user(change.connection, grant.user)
             row = change.connection.execute(_GRANTS.filter_by(**exactly)).one_or_none()
             if row is not None and not row.removed and row.level == grant.level:
-                return
+                return  # then no permit has taken its place
             if row is None or row.removed:
                 change.check_room(
                     _present_of(grant.user),
@@ -46,6 +49,7 @@ class Grants:
                     f"user {grant.user} has {GRANTS_PER_USER_MAX:,} grants: "
                     "grant a higher prefix instead of each point",
                 )
+            end_plain_permit(change, user_subject(grant.user), exactly["path"])
             values = {"level": int(grant.level), "removed": False, "version": change.stamp()}
             change.connection.execute(
                 table.insert().values(**exactly, **values)
@@ -92,11 +96,8 @@ def _check_user(connection: sa.Connection, number: int) -> None:
         raise Missing(f"there is no user {number}")
 
 
-def text_of(path: tuple[str, ...]) -> str:
-    """Return a path as it is kept: levels joined by a slash."""
-    # Two paths must never have the same text: one user's right would become another's.
-    assert all(level and "/" not in level for level in path), path
-    return "/".join(path)
+text_of = extent_text
+"""Returns a path as it is kept: levels joined by a slash."""
 
 
 def path_of(text: str) -> tuple[str, ...]:

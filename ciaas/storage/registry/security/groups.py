@@ -19,9 +19,11 @@ from ciaas.storage.registry.database import Change, Database
 from ciaas.storage.registry.document import check_text
 from ciaas.storage.registry.schema import account, state
 from ciaas.storage.registry.security.grants import path_of, text_of
+from ciaas.storage.registry.security.permits import end_permits, end_plain_permit
 from ciaas.storage.registry.security.tables import group as table
 from ciaas.storage.registry.security.tables import group_grant, membership
 from security.aaa.levels import Level
+from security.aaa.subjects import group_subject
 from security.ports import Group, GroupChanges, GroupGrant, Membership, Taken
 
 _MEMBERS = sa.select(
@@ -68,6 +70,7 @@ class Groups:
         """Remove the group with its members and grants; raises Missing."""
         with self._database.change() as change:
             _check_group(change, group)
+            end_permits(change, subject=group_subject(group))
             gone: dict[str, Any] = {"removed": True, "version": change.stamp()}
             for rows in (membership, group_grant):
                 change.connection.execute(
@@ -124,7 +127,7 @@ class Groups:
             Missing: the group is unknown.
             Conflict: the group has GRANTS_PER_GROUP_MAX grants.
         """
-        exactly = {"people_group": grant.group, "path": text_of(grant.path)}
+        exactly: dict[str, Any] = {"people_group": grant.group, "path": text_of(grant.path)}
         with self._database.change() as change:
             _check_group(change, grant.group)
             row = change.connection.execute(_GRANTS.filter_by(**exactly)).one_or_none()
@@ -138,6 +141,7 @@ class Groups:
                     f"the group has {GRANTS_PER_GROUP_MAX:,} grants: "
                     "grant a higher prefix instead of each point",
                 )
+            end_plain_permit(change, group_subject(grant.group), exactly["path"])
             values = {"level": int(grant.level), "removed": False}
             _put(change, group_grant, exactly, values, row is None)
 

@@ -20,7 +20,7 @@ from cpaas.access.answers.documents import as_json
 from cpaas.access.caller import AppWriter, Caller
 from cpaas.access.problems import Problem, not_found
 from cpaas.limits import COMMAND_WAIT_S_MAX, IDEMPOTENCY_KEY_CHARS_MAX
-from security.aaa.levels import Level
+from security.aaa.levels import NEEDED, Action, Direction
 
 router = APIRouter(tags=["commands"])
 
@@ -120,7 +120,7 @@ def _request(
 ) -> Command:
     levels = address.split("/")
     endpoint = caller.owner_of(levels[0])
-    caller.need(endpoint, levels, Level.WRITE)
+    caller.need(endpoint, levels, NEEDED[Action.WRITE, Direction.DOWN])
     if caller.city.catalogue.by_address(address) is None:
         raise not_found()
     order = Order(

@@ -27,7 +27,7 @@ def changed(
 ) -> Response:
     """Return what was created, changed or deleted since, oldest first; each thing once."""
     try:
-        page = caller.city.directory.changes.page(caller.user, after, limit)
+        page = caller.city.directory.changes.page(caller.party, after, limit)
     except FilterError as error:
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from error
     return as_json({"changes": page.changes, "next": page.after, "more": page.more})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from itertools import islice
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header
@@ -50,19 +51,21 @@ async def query(
     caller.tell(select=select, reads=True)
     form = form_accepted(accept)
 
-    def begin() -> tuple[Iterator[bytes], bytes]:
+    def begin() -> tuple[list[bytes], Iterator[bytes]]:
         # The first piece is made before the answer's head: what is refused has a status of its own.
-        answer = processing.queries.ask(caller.user, document)
+        answer = processing.queries.ask(caller.party, document)
         caller.tell_points([point.id for point in answer.plan.chosen.points])
         pieces = written(answer, form)
-        return pieces, next(pieces, b"")
+        return list(islice(pieces, 2)), pieces
 
-    pieces, first = await processing.turns.run(begin)
-    return StreamingResponse(_rest(processing.turns, pieces, first), media_type=form.media_type)
+    begun, pieces = await processing.turns.run(begin)
+    if len(begun) < 2:
+        return Response(b"".join(begun), media_type=form.media_type)
+    return StreamingResponse(_rest(processing.turns, begun, pieces), media_type=form.media_type)
 
 
-async def _rest(turns: Turns, pieces: Iterator[bytes], first: bytes) -> AsyncIterator[bytes]:
-    piece: bytes | None = first
-    while piece is not None:
+async def _rest(turns: Turns, begun: list[bytes], pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
+    for piece in begun:
         yield piece
-        piece = await turns.run(lambda: next(pieces, None))
+    while (another := await turns.run(lambda: next(pieces, None))) is not None:
+        yield another

@@ -25,7 +25,7 @@ _CLASS = "class:"
 @router.get("/{address:path}", responses=answers(Metadata))
 def read(address: str, caller: Reader) -> Response:
     """Return what is said of exactly this prefix, and what holds there in effect."""
-    return as_json(_both(caller, _scope(caller, address, Level.BROWSE)))
+    return as_json(_both(caller, _scope(caller, address, Level.DESCRIBE)))
 
 
 @router.patch("/{address:path}", responses=answers(Metadata))

@@ -10,7 +10,7 @@ from ciaas.kernel.model import Constraint, Value, ValueType
 from ciaas.ports import Conflict, Endpoint, Feed, NewPoint, Point
 from cpaas.access.caller import Caller
 from cpaas.access.problems import UNKNOWN
-from security.aaa.levels import Level
+from security.aaa.levels import NEEDED, Action, Direction, Level
 
 
 class Refused(NamedTuple):
@@ -60,8 +60,8 @@ def _place(caller: Caller, text: str, value: Value) -> Point | Refused | _Missin
     held = caller.level(endpoint.project, levels)
     if held < Level.ACCESS:
         return Refused(UNKNOWN)
-    if held < Level.WRITE:
-        return Refused(f"this needs the level WRITE; you hold {held.name}")
+    if not held.includes(NEEDED[Action.WRITE, Direction.UP]):
+        return Refused(f"this needs the level OBSERVE; you hold {held.name}")
     if endpoint.feed not in (None, Feed.APP):
         return Refused(f"the endpoint is fed by its {endpoint.feed}: an app may not forge readings")
     point = city.catalogue.by_address(address)

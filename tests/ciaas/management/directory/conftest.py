@@ -177,7 +177,7 @@ def settle(town: Town) -> None:
     town.grant(
         Grant(OWNER, (city,), Level.OWN),
         Grant(READER, (city,), Level.READ),
-        Grant(READER, (water,), Level.BROWSE),
+        Grant(READER, (water,), Level.DESCRIBE),
         Grant(PATCHWORK, (city,), Level.BROWSE),
         Grant(PATCHWORK, (city, town.uuids[0], "Light", "lamp"), Level.WRITE),
         Grant(PATCHWORK, (city, town.uuids[0], "Light", "lamp", "driver"), Level.DENY),

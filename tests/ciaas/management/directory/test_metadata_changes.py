@@ -117,9 +117,11 @@ def test_nobody_is_told_of_what_is_of_others(town: Town, feed: ChangeFeed) -> No
             path = (str(endpoint.project), uuid, *levels)
             if kind == "endpoint":
                 assert town.rights.under(user, path, Level.ACCESS)
-                assert ("metaData" in value) == (town.rights.level(user, path) >= Level.BROWSE)
+                described = town.rights.level(user, path) >= Level.DESCRIBE
+                assert ("metaData" in value) == described
             else:
-                assert town.rights.level(user, path) >= Level.BROWSE
+                need = Level.DESCRIBE if kind == "overlay" else Level.BROWSE
+                assert town.rights.level(user, path) >= need
     assert len([key for key in picture(feed, OWNER) if key[0] == "point"]) == 9
 
 

@@ -20,6 +20,7 @@ from security.aaa.levels import Level
 from tests.ciaas.management.directory.conftest import FRESH_MS, NOW, USERS, Town
 
 OF_POINTS = {"class", "implements", "constraint", "unit", "quantity", "value", "verdict"}
+OF_SAMPLES = {"value", "verdict", "silent"}
 Document = dict[str, Any]
 
 
@@ -30,8 +31,8 @@ class Oracle:
         self.town, self.user = town, user
         self.names = {project.name: project.id for project in town.projects}
 
-    def points(self, asked: Document) -> set[str]:
-        level = max(Level.READ, Level[asked.get("permission", "READ")])
+    def points(self, asked: Document, least: Level = Level.READ) -> set[str]:
+        level = max(least, Level[asked.get("permission", least.name)])
         return {point.address for point in self.seen(level) if self.of_point(point, asked, False)}
 
     def endpoints(self, asked: Document) -> set[str]:
@@ -45,7 +46,8 @@ class Oracle:
             if not held:
                 continue
             own = not uses(asked, OF_POINTS) and self.holds(endpoint, None, asked, True)
-            inner = (p for p in self.seen(Level.READ) if p.address.startswith(endpoint.uuid))
+            need = Level.READ if uses(asked, OF_SAMPLES) else Level.DESCRIBE
+            inner = (p for p in self.seen(need) if p.address.startswith(endpoint.uuid))
             if own or any(self.of_point(point, asked, True) for point in inner):
                 found.add(str(endpoint.uuid))
         return found
@@ -138,7 +140,7 @@ class Oracle:
 
     def browses(self, endpoint: Endpoint) -> bool:
         path = (str(endpoint.project), endpoint.uuid)
-        return self.town.rights.level(self.user, path) >= Level.BROWSE
+        return self.town.rights.level(self.user, path) >= Level.DESCRIBE
 
     def text(self, endpoint: Endpoint, point: Point | None) -> str:
         parts: list[Any] = [endpoint.friendly_name, self.overlay(endpoint, point)]
@@ -277,7 +279,7 @@ nested = st.recursive(
     ),
     max_leaves=4,
 )
-levels = st.sampled_from([None, "ACCESS", "READ", "WRITE", "OWN"])
+levels = st.sampled_from([None, "ACCESS", "DESCRIBE", "READ", "WRITE", "OWN"])
 
 
 @pytest.mark.parametrize("worth", [1, 100])
@@ -313,6 +315,12 @@ def test_search_and_oracle_agree(
         points = town.directory.points(wanted, user).points
         found = {town.catalogue.point(number).address for number in points.tolist()}
         assert found == oracle.points(document), f"points of user {user}"
+        told = town.directory.points(wanted, user, Level.DESCRIBE)
+        found = {town.catalogue.point(number).address for number in told.points.tolist()}
+        least = Level.READ if uses(document, OF_SAMPLES) else Level.DESCRIBE
+        assert found == oracle.points(document, least), f"points told to user {user}"
+        read = {town.catalogue.point(number) for number in told.points[told.read].tolist()}
+        assert read == {p for p in oracle.seen(Level.READ) if p.address in found}
         endpoints = town.directory.endpoints(wanted, user).endpoints
         assert {one.uuid for one in endpoints} == oracle.endpoints(document), f"user {user}"
 

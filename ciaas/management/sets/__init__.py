@@ -1,0 +1,1 @@
+"""Sets that grants name: selections of points, and groups of endpoints."""

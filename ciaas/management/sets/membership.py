@@ -1,0 +1,243 @@
+"""Who is in a set now: classes, selections and endpoint groups as the rights engine asks them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from threading import Lock
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ciaas.kernel.address import EndpointId, PointAddress
+from ciaas.kernel.catalogue import Catalogue
+from ciaas.limits import SET_MASKS_MAX
+from ciaas.management.directory.filter import Filter
+from ciaas.management.directory.index import Index
+from ciaas.management.directory.matching import Mask, Moment, Rows, condition
+from ciaas.management.sets.ports import SavedSelection, SetChanges
+from ciaas.ports import Changes, Point
+from security.aaa.extents import Path, SetExtent, SetKind
+
+_MOMENTARY = ("state", "silent", "value", "verdict", "permission")
+_CLASS = "class:"
+_STEP = 256
+"""Members looked at together: whoever asks mostly needs the first one alone."""
+_NOBODY = Filter.parse({"project": ["\0"]})
+"""Holds for no point: no project is named so."""
+
+
+def check_selectable(wanted: Filter) -> None:
+    """Make sure that a filter can say who is in a selection.
+
+    Raises:
+        ValueError: it asks for a sample, for this moment, or for who asks.
+    """
+    for key in _MOMENTARY:
+        if wanted.asks(key):
+            raise ValueError(
+                f"{key}: a selection tells points apart by what they are; leave it out"
+            )
+    if wanted.asks("project"):
+        raise ValueError("project: a selection is of its own project alone; leave it out")
+
+
+class SetBook:
+    """What selections and endpoint groups are; for one writer, and readers of any thread."""
+
+    def __init__(self) -> None:
+        self._selections: dict[str, SavedSelection] = {}
+        self._endpoints: dict[str, frozenset[str]] = {}
+        self.version = 0
+        """Raised by each change."""
+
+    def take_over(self, changes: SetChanges) -> None:
+        """Take over what changed."""
+        if not (changes.selections or changes.selections_removed or changes.members):
+            return
+        for number in changes.selections_removed:
+            self._selections.pop(str(number), None)
+        for selection in changes.selections:
+            self._selections[str(selection.id)] = selection
+        drafts: dict[str, set[str]] = {}
+        for member in changes.members:
+            group = str(member.group)
+            draft = drafts.setdefault(group, set(self._endpoints.get(group, ())))
+            (draft.add if member.present else draft.discard)(member.endpoint)
+        self._endpoints.update((group, frozenset(draft)) for group, draft in drafts.items())
+        self.version += 1
+
+    def filter_of(self, extent: SetExtent) -> Filter:
+        """Return what a class or a selection holds for, within its project."""
+        if extent.kind is SetKind.CLASS:
+            named = [{"class": [extent.name]}, {"implements": [extent.name]}]
+            return Filter.parse({"any": named})
+        known = self._selections.get(extent.name)
+        return _NOBODY if known is None else Filter.parse(known.filter)
+
+    def endpoints_of(self, extent: SetExtent) -> frozenset[str]:
+        """Return the endpoints of a group."""
+        return self._endpoints.get(extent.name, frozenset())
+
+
+class Membership:
+    """`security.aaa.extents.Sets` over the directory's index.
+
+    A set of points is a mask over their numbers, made when it is asked for the first time. After a
+    change the rows that it touched, and no others, are looked at again, by whoever asks next.
+    """
+
+    def __init__(self, book: SetBook, index: Index, catalogue: Catalogue) -> None:
+        self._book, self._index, self._catalogue = book, index, catalogue
+        self._masks: dict[SetExtent, Mask] = {}
+        self._version = book.version
+        self._touched = _Touched()
+        catalogue.on_points(self._touched.points)
+        catalogue.on_changes(self._touched.changes)
+
+    def number(self, path: Path) -> int | None:
+        """Return the number of a point, None when the path is not one of a point in force."""
+        point = self._catalogue.by_address(PointAddress("/".join(path[1:])))
+        return None if point is None else point.id
+
+    def has(self, extent: SetExtent, path: Path, number: int | None) -> bool:
+        """Tell whether a path is in the set."""
+        if extent.kind is SetKind.ENDPOINTS:
+            return (
+                len(path) > 1
+                and path[0] == extent.project
+                and path[1] in self._book.endpoints_of(extent)
+            )
+        if number is None or path[0] != extent.project:
+            return False
+        mask = self._mask(extent)
+        return number < len(mask) and bool(mask[number])
+
+    def mask(
+        self, extent: SetExtent, paths: Sequence[Path], numbers: NDArray[np.integer]
+    ) -> NDArray[np.bool_]:
+        """Return which of these paths are in the set."""
+        if extent.kind is SetKind.ENDPOINTS:
+            return np.fromiter((self.has(extent, path, None) for path in paths), np.bool_)
+        mask = self._mask(extent)
+        found = np.zeros(len(paths), np.bool_)
+        inside = (numbers >= 0) & (numbers < len(mask))
+        found[inside] = mask[numbers[inside]]
+        return found
+
+    def below(self, extent: SetExtent, path: Path) -> Iterator[Path]:
+        """Yield the members at or below a path."""
+        if path and path[0] != extent.project:
+            return
+        if extent.kind is SetKind.ENDPOINTS:
+            yield from self._endpoints_below(extent, path)
+            return
+        mask = self._mask(extent)
+        with self._index.lock:
+            rows = np.flatnonzero(mask)
+            if len(path) > 1:
+                code = self._index.uuids.known(EndpointId(path[1]))
+                rows = rows[self._index.points.endpoint[rows] == code]
+        for first in range(0, len(rows), _STEP):
+            with self._index.lock:
+                levels = self._index.point_levels(rows[first : first + _STEP])
+            yield from (member for member in levels if member[: len(path)] == path)
+
+    def _endpoints_below(self, extent: SetExtent, path: Path) -> Iterator[Path]:
+        uuids = self._book.endpoints_of(extent)
+        if len(path) > 1:
+            if path[1] in uuids:
+                yield path
+            return
+        for uuid in uuids:
+            known = self._catalogue.endpoint(EndpointId(uuid))
+            if known is not None and str(known.project) == extent.project:
+                yield (extent.project, uuid)
+
+    def _mask(self, extent: SetExtent) -> Mask:
+        if not self._touched.anything and self._version == self._book.version:
+            known = self._masks.get(extent)
+            if known is not None:
+                return known
+        with self._index.lock:
+            self._follow()
+            known = self._masks.get(extent)
+            if known is None:
+                if len(self._masks) >= SET_MASKS_MAX:
+                    self._masks.clear()
+                self._touched.noted = True  # before the index is read: nothing falls between
+                self._index.refresh()
+                everything = np.arange(len(self._index.points))
+                known = self._masks[extent] = self._of(extent, everything)
+            return known
+
+    def _follow(self) -> None:
+        """Bring all masks level with the index; with its lock held."""
+        if self._version != self._book.version:
+            self._version = self._book.version
+            self._masks = {
+                extent: mask for extent, mask in self._masks.items() if extent.kind is SetKind.CLASS
+            }
+        numbers, endpoints, classes = self._touched.take()
+        if not (numbers or endpoints or classes):
+            return
+        self._index.refresh()
+        table = self._index.points
+        rows = np.array(sorted(numbers), np.intp)
+        if endpoints:
+            codes = [self._index.uuids.known(uuid) for uuid in endpoints]
+            rows = np.union1d(rows, np.flatnonzero(np.isin(table.endpoint, codes)))
+        if classes or len(rows) * 2 > len(table):
+            rows = np.arange(len(table))
+        for extent, mask in self._masks.items():
+            after = np.zeros(len(table), np.bool_)
+            after[: len(mask)] = mask
+            after[rows] = self._of(extent, rows)
+            self._masks[extent] = after  # whoever has the mask of before goes on with that one
+
+    def _of(self, extent: SetExtent, rows: Rows) -> Mask:
+        """Return which of these rows are in a set; with the index's lock held."""
+        index, rows = self._index, rows.astype(np.intp)
+        table = index.points.take(rows)
+        moment = Moment(
+            browsable=lambda codes: np.ones(len(codes), np.bool_), projects={}, now_ms=0
+        )
+        held = condition(self._book.filter_of(extent), index, table, moment).certain()
+        held &= table.alive & index.endpoints.alive[table.endpoint]
+        return np.asarray(held & (index.project_column(table) == int(extent.project)))
+
+
+class _Touched:
+    """What the catalogue tells of since the last time; each thing once."""
+
+    def __init__(self) -> None:
+        self.noted = False
+        """False as long as there is no mask that a change could touch."""
+        self._lock = Lock()
+        self._numbers: set[int] = set()
+        self._endpoints: set[EndpointId] = set()
+        self._classes = False
+
+    @property
+    def anything(self) -> bool:
+        return bool(self._numbers or self._endpoints or self._classes)
+
+    def points(self, points: Sequence[Point]) -> None:
+        if self.noted:
+            with self._lock:
+                self._numbers.update(point.id for point in points)
+
+    def changes(self, changes: Changes) -> None:
+        if self.noted:
+            with self._lock:
+                self._endpoints.update(endpoint.uuid for endpoint in changes.endpoints)
+                for scope in changes.overlays:
+                    if scope.startswith(_CLASS):
+                        self._classes = True
+                    else:
+                        self._endpoints.add(EndpointId(scope.partition("/")[0]))
+
+    def take(self) -> tuple[set[int], set[EndpointId], bool]:
+        with self._lock:
+            taken = self._numbers, self._endpoints, self._classes
+            self._numbers, self._endpoints, self._classes = set(), set(), False
+        return taken
