@@ -244,7 +244,10 @@ class DeviceProcess:
 def main() -> None:
     """Run the process that the spec named in the arguments describes."""
     stop = Stop()
-    spec = Spec.read(FilePath(sys.argv[1]))
+    try:
+        spec = Spec.read(FilePath(sys.argv[1]))
+    except (IndexError, OSError):
+        raise SystemExit("this process is started by `./run demo`, which writes its spec") from None
     polled = [t.key for t in quarter() if t.path is not Path.MQTT and t.key in spec.things]
     assert not polled, f"polled things cannot run live: {polled}"
     devices = DeviceProcess(spec)
