@@ -80,6 +80,7 @@ async def _run(
         http=settings.base_url,
         mqtts=(settings.mqtts.host, settings.mqtts.port),
         let_in=let_in,
+        authority=(settings.https_cert or home.authority / "ca.pem") if settings.secure else None,
     )
     return await run_demo(site, home.path, seconds, stop, began=began)
 

@@ -33,14 +33,16 @@ class Platform:
     Args:
         http: base address, such as ``http://127.0.0.1:8080``.
         token: bearer token of an administrator; None until `sign_in`.
-        authority: PEM file to trust when the address is https; None for the system's.
+        authority: PEM file to trust when the address is https, read when somebody signs in; None
+            for the system's.
     """
 
     def __init__(self, http: str, token: str | None = None, authority: str | None = None) -> None:
+        self._tls, self._authority = ssl.create_default_context(), authority
         self._client = httpx.AsyncClient(
             base_url=f"{http.rstrip('/')}/api/v1",
             headers={"Accept": "application/json"},
-            verify=ssl.create_default_context(cafile=authority),
+            verify=self._tls,
             timeout=_TIMEOUT_S,
         )
         if token is not None:
@@ -48,6 +50,8 @@ class Platform:
 
     def sign_in(self, token: str) -> None:
         """Use a bearer token of an administrator from now on."""
+        if self._authority is not None:
+            self._tls.load_verify_locations(self._authority)
         self._client.headers["Authorization"] = f"Bearer {token}"
 
     async def __aenter__(self) -> Platform:
