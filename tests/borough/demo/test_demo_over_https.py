@@ -6,7 +6,7 @@ import asyncio
 import http.server
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -53,10 +53,10 @@ def url(authority: Authority, tmp_path: Path) -> Iterator[str]:
     thread.join()
 
 
-async def asked(url: str, ca: Path, pem: str | None) -> object:
+async def asked(url: str, ca: Path, comes: Callable[[], object] | None) -> object:
     async with Platform(url, None, str(ca)) as platform:
-        if pem is not None:
-            ca.write_text(pem)
+        if comes is not None:
+            comes()
             platform.sign_in("token")
         return await platform.get("/projects")
 
@@ -66,8 +66,7 @@ def test_who_signs_in_trusts_the_authority_by_then(
 ) -> None:
     ca = tmp_path / "ca.pem"
     assert not ca.exists()
-    pem = authority.anchors_pem.decode()
-    assert asyncio.run(asked(url, ca, pem)) == []
+    assert asyncio.run(asked(url, ca, lambda: ca.write_bytes(authority.anchors_pem))) == []
     monkeypatch.setattr("borough.demo.platform_api.ANSWER_S_MAX", 0.0)
     with pytest.raises(PlatformError, match="CERTIFICATE_VERIFY_FAILED"):
         asyncio.run(asked(url, ca, None))
