@@ -123,6 +123,10 @@ def test_how_to_back_up(desk: Desk) -> None:
     read_along(desk, blocks("howto-backup.md"))
 
 
+def test_how_to_use_keys(desk: Desk) -> None:
+    read_along(desk, blocks("howto-keys.md"))
+
+
 def test_how_to_speak_https(
     tmp_path_factory: pytest.TempPathFactory, desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:

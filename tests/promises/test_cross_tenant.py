@@ -36,7 +36,13 @@ IN_PATHS = {
     "user": ("user",),
 }
 """What a part of a path may name."""
-PLAIN_PARTS = {"token": "0" * 64, "number": "1", "template": "index", "key": "report.csv", "version": "1"}
+PLAIN_PARTS = {
+    "token": "0" * 64,
+    "number": "1",
+    "template": "index",
+    "key": "report.csv",
+    "version": "1",
+}
 """Parts that name nothing that could be somebody's, or something within what stands before."""
 IN_QUERIES = {
     "address": ("point", "endpoint"),
