@@ -288,6 +288,10 @@ class CertificateStore(Protocol):
         """
         ...
 
+    def expiring(self, now: int) -> Sequence[str]:
+        """Return the endpoints whose last certificate was to be renewed by now, or has ended."""
+        ...
+
     def put_provision(self, entry: ProvisionEntry) -> None:
         """Store, replacing every earlier token of the same endpoint."""
         ...

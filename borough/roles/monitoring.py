@@ -87,5 +87,6 @@ class Monitoring:
             ),
             self._registry.resources.projects,
             self._settings.broker_store_bytes,
+            self._registry.certificates,
         )
         return [self._observer.run(), sampler.run(control)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +16,10 @@ from ciaas.computing.broker.errors import BrokerError
 from ciaas.computing.broker.streams import api
 from ciaas.kernel.sample import Frame
 from ciaas.kernel.uplink import Busy
+from ciaas.management.monitoring.certificate_points import certificate_measures
 from ciaas.management.monitoring.host import HostMeter, Used
 from ciaas.management.monitoring.platform_points import (
+    Measure,
     PlatformPoints,
     QueueUse,
     host_measures,
@@ -26,9 +28,13 @@ from ciaas.management.monitoring.platform_points import (
 )
 from ciaas.management.monitoring.work_points import WorkMeter
 from ciaas.ports import Clock, Commit, HistoryError, Project, Receipt, RegistryError
+from security.encryption.certificates import AuthorityError
+from security.encryption.tiers import newest_of
+from security.ports import CertificateStore
 
 log = logging.getLogger(__name__)
 
+_NOT_NOW = (BrokerError, HistoryError, RegistryError, AuthorityError, Busy, OSError)
 STREAMS = {"devices": "$MQTT_msgs", "live": "LIVE", "internal": "INTERNAL"}
 """Name of a queue for people, and the stream that it is."""
 
@@ -47,6 +53,7 @@ class Sampler:
     projects: Callable[[], Sequence[Project]]
     broker_bytes: int
     """Room of the broker for all streams: the capacity of those without a bound of their own."""
+    certificates: CertificateStore
 
     _shown: Mapping[str, str] | None = None
     """Names of the jobs that are in the model."""
@@ -58,7 +65,7 @@ class Sampler:
             try:
                 queues = await self._queues(control)
                 await asyncio.wrap_future(await asyncio.to_thread(self._record, queues))
-            except (BrokerError, HistoryError, RegistryError, Busy, OSError) as error:
+            except _NOT_NOW as error:
                 log.info("the platform was not measured this time: %s", error)
 
     def _record(self, queues: Mapping[str, QueueUse]) -> Future[Commit]:
@@ -69,12 +76,19 @@ class Sampler:
             *store_measures(self._sizes()),
             *queue_measures(queues),
             *self.work.look(self.projects()),
+            *self._certificates(),
         ]
         titles = self.work.titles()
         if titles is not self._shown:
             self.points.show_jobs(titles)
             self._shown = titles
         return self.write(self.points.frame(measures, self.clock.now_ms()), None)
+
+    def _certificates(self) -> Iterator[Measure]:
+        now_ms = self.clock.now_ms()
+        issuing = newest_of(self.home.authority).issuing.not_valid_after_utc
+        left_s = issuing.timestamp() - now_ms / 1000
+        return certificate_measures(len(self.certificates.expiring(now_ms)), left_s)
 
     def _sizes(self) -> dict[str, int]:
         home = self.home

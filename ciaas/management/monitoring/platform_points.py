@@ -9,7 +9,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -23,12 +23,30 @@ PROJECT = "platform"
 HOST, ROLES, STORES, QUEUES = "Host", "Roles", "Stores", "Queues"
 JOBS, OBJECTS = "Jobs", "Objects"
 
-_CLASSES: Mapping[str, Mapping[str, str]] = {
+EXPIRING, ISSUING = "BoroughExpiringCertificates", "BoroughIssuingAuthority"
+ISSUING_LEFT_S = 180 * 86_400
+"""Time enough to fetch the root's key and have another issuing authority signed."""
+_CLASSES: Mapping[str, Mapping[str, Any]] = {
     "BoroughBytes": {"unit": "byte"},
     "BoroughProcessors": {},
     "BoroughCount": {},
     "BoroughSeconds": {"unit": "s"},
     "BoroughOutcome": {},
+    EXPIRING: {
+        "alarm": {
+            "severity": "minor",
+            "text": "certificates of devices were to be renewed: search for certificate_expires",
+            "raised_when": "value > 0",
+        }
+    },
+    ISSUING: {
+        "unit": "s",
+        "alarm": {
+            "severity": "major",
+            "text": "the issuing authority ends soon: run borough ca issue-issuing",
+            "raised_when": f"value < {ISSUING_LEFT_S}",
+        },
+    },
 }
 """Class of a point, and its overlay."""
 

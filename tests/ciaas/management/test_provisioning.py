@@ -25,6 +25,7 @@ from ciaas.ports import Conflict, Endpoint, Feed, Missing
 from ciaas.storage.registry import Registry, migrate, open_registry
 from security.encryption.authority import Authority
 from security.limits import DEVICE_CERTIFICATE_DAYS
+from security.ports import CertificateEntry
 
 DAY_MS = 86_400_000
 
@@ -326,6 +327,28 @@ class TestDenying:
         assert store.expiry() == {endpoint.uuid: ends}
         provisioning.revoke(endpoint, second.serial)
         assert store.expiry() == {}
+
+
+def test_a_certificate_is_to_be_renewed_after_two_thirds_of_its_life(
+    provisioning: Provisioning, endpoint: Endpoint, registry: Registry, clock: MovedClock
+) -> None:
+    store = registry.certificates
+    redeemed(provisioning, endpoint)
+    begun = clock.now
+    assert store.expiring(begun + 19 * DAY_MS) == []
+    for days in (21, 31):
+        assert store.expiring(begun + days * DAY_MS) == [endpoint.uuid]
+    clock.now += 25 * DAY_MS
+    renewed = redeemed(provisioning, endpoint)
+    assert store.expiring(clock.now) == []
+    provisioning.revoke(endpoint, renewed.serial)
+    assert store.expiring(clock.now) == [endpoint.uuid]
+    # One of an earlier version, which noted no beginning.
+    other = provisioning.create(endpoint.project, "Other", {}, None)
+    ends = clock.now + 11 * DAY_MS
+    store.add_certificate(CertificateEntry("1f", other.uuid, "f" * 64, ends))
+    assert other.uuid not in store.expiring(clock.now)
+    assert other.uuid in store.expiring(clock.now + 2 * DAY_MS)
 
 
 def test_a_life_is_within_its_bounds(provisioning: Provisioning, endpoint: Endpoint) -> None:

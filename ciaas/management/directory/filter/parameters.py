@@ -33,7 +33,9 @@ class FilterParameters(BaseModel):
     box: list[str] = Field(default_factory=list, description="south,west,north,east")
     value: list[str] = Field(default_factory=list, description=">40, 20..30, true, open, !=open")
     verdict: list[str] = Field(default_factory=list)
-    state: list[str] = Field(default_factory=list, description="online or offline")
+    state: list[str] = Field(
+        default_factory=list, description="online, offline or certificate_expires"
+    )
     silent: str | None = Field(
         default=None, description="nothing arrived for so long: 600, 10m, 2h"
     )

@@ -11,7 +11,7 @@ import numpy as np
 
 from ciaas.kernel.address import EndpointId
 from ciaas.kernel.sample import Frame, Millis, Verdict
-from ciaas.management.directory.filter import Comparison, Filter
+from ciaas.management.directory.filter import Comparison, Filter, State
 from ciaas.management.directory.index.coding import fold
 from ciaas.management.directory.index.columns import Column, Index, Table
 from ciaas.management.directory.matching.condition import (
@@ -41,6 +41,8 @@ class Moment:
     now_ms: int
     online: Mask | None = None
     """None when the filter asks for no state."""
+    expiring: Mask | None = None
+    """Whose certificate nears its end; None when the filter does not ask for it."""
     quiet_since: Millis | None = None
     """When the newest sample of an endpoint arrived; None judges each point's sample by itself."""
 
@@ -102,13 +104,21 @@ def _facets(filter: Filter, index: Index, table: Table, moment: Moment) -> list[
             if areas
         )
     if filter.state:
-        assert moment.online is not None, "a filter that asks for a state is given one"
-        online = moment.online[table.endpoint]
-        masks.append(_any(online if state == "online" else ~online for state in filter.state))
+        masks.append(_any(_in_state(state, table, moment) for state in filter.state))
     if filter.silent is not None and moment.quiet_since is not None:
         since = moment.now_ms - round(filter.silent * 1_000)
         masks.append((moment.quiet_since < since)[table.endpoint])
     return masks
+
+
+def _in_state(state: State, table: Table, moment: Moment) -> Mask:
+    """Return the rows whose endpoint is in a state."""
+    assert moment.online is not None, "a filter that asks for a state is given one"
+    if state is State.CERTIFICATE_EXPIRES:
+        assert moment.expiring is not None, "likewise"
+        return moment.expiring[table.endpoint]
+    online = moment.online[table.endpoint]
+    return online if state is State.ONLINE else ~online
 
 
 def _samples(filter: Filter, moment: Moment) -> list[Callable[[Frame], Mask]]:

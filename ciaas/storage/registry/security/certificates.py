@@ -6,12 +6,14 @@ from collections.abc import Mapping, Sequence
 
 import sqlalchemy as sa
 
+from ciaas.kernel.address import EndpointId
 from ciaas.limits import CERTIFICATES_PER_ENDPOINT_MAX, PROVISION_BYTES_MAX
 from ciaas.ports import Clock, Conflict, Missing
 from ciaas.storage.registry.database import Change, Database
 from ciaas.storage.registry.document import decode, encode
 from ciaas.storage.registry.resources.endpoints import present
 from ciaas.storage.registry.schema import certificate, provision
+from security.limits import DEVICE_CERTIFICATE_DAYS_MAX, RENEWAL_SHARE
 from security.ports import CertificateEntry, ProvisionEntry
 
 _CERTIFICATES = sa.select(
@@ -27,6 +29,10 @@ _CERTIFICATES = sa.select(
 _PROVISIONS = sa.select(
     provision.c.digest, provision.c.endpoint, provision.c.expires_at, provision.c.properties
 )
+
+
+_LEFT_WHEN_DUE_MS = (1 - RENEWAL_SHARE) * DEVICE_CERTIFICATE_DAYS_MAX * 86_400_000
+"""The longest that a certificate which is to be renewed still has."""
 
 
 class Certificates:
@@ -105,6 +111,30 @@ class Certificates:
             rows = connection.execute(asked.group_by(certificate.c.endpoint))
             return {uuid: int(ends) for uuid, ends in rows}
 
+    def expiring(self, now: int) -> Sequence[EndpointId]:
+        """Return the endpoints whose last certificate was to be renewed by now, or has ended."""
+        # No certificate that ends after this is due, so that few of many are looked at.
+        horizon = now + round(_LEFT_WHEN_DUE_MS)
+        late = certificate.c.not_after <= horizon
+        asked = (
+            sa.select(certificate.c.endpoint, certificate.c.not_after, certificate.c.issued_at)
+            .where(late, certificate.c.revoked.is_(False))
+            .order_by(certificate.c.not_after)
+        )
+        good = (
+            sa.select(certificate.c.endpoint)
+            .where(~late, certificate.c.revoked.is_(False))
+            .distinct()
+        )
+        with self._database.read() as connection:
+            last = {uuid: (ends, issued) for uuid, ends, issued in connection.execute(asked)}
+            renewed = set(connection.execute(good).scalars()) if last else set()
+        return [
+            EndpointId(uuid)
+            for uuid, (ends, issued) in last.items()
+            if uuid not in renewed and now >= _due(ends, issued)
+        ]
+
     def put_provision(self, entry: ProvisionEntry) -> None:
         """Store, replacing every earlier token of the same endpoint.
 
@@ -173,3 +203,10 @@ class Certificates:
             f"endpoint {endpoint} has {CERTIFICATES_PER_ENDPOINT_MAX:,} certificates that have "
             "not expired: issue fewer, with a shorter life",
         )
+
+
+def _due(ends: int, issued: int | None) -> float:
+    """Return when a certificate is to be renewed; of one of an earlier version: long before."""
+    if issued is None:
+        return ends - _LEFT_WHEN_DUE_MS
+    return issued + RENEWAL_SHARE * (ends - issued)

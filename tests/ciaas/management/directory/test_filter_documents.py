@@ -109,7 +109,7 @@ def test_one_entry_needs_no_list() -> None:
         ({"value": {"gt": 4}}, "write >40"),
         ({"value": "x" * (FILTER_TEXT_CHARS_MAX + 1)}, "write >40"),
         ({"verdict": "fine"}, "'good', 'uncertain' or 'bad'"),
-        ({"state": "up"}, "'online' or 'offline'"),
+        ({"state": "up"}, "'online', 'offline' or 'certificate_expires'"),
         ({"silent": "soon"}, "write 600 (seconds), 10m"),
         ({"silent": 0}, "silent"),
         ({"silent": FILTER_SILENT_S_MAX + 1}, str(FILTER_SILENT_S_MAX)),
