@@ -284,3 +284,21 @@ Configurer = Annotated[Caller, Depends(caller_with(Scope.CONFIGURE))]
 Granter = Annotated[Caller, Depends(caller_with(Scope.GRANT))]
 Admin = Annotated[Caller, Depends(caller_with(Scope.ADMIN))]
 Anyone = Annotated[Caller, Depends(caller_of)]
+
+
+async def person_of(caller: Anyone) -> Caller:
+    """Return a caller who acts for themselves.
+
+    An application's token lasts minutes; what is made by these routes lasts.
+
+    Raises:
+        Problem: 403 for a token of an application.
+    """
+    if caller.principal.application is not None:
+        raise Problem(
+            HTTPStatus.FORBIDDEN, "no application may do this for you: sign in and do it yourself"
+        )
+    return caller
+
+
+Person = Annotated[Caller, Depends(person_of)]

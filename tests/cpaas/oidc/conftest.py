@@ -6,7 +6,6 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html import unescape
 from typing import Any
@@ -186,23 +185,29 @@ def register(house: House, **changed: Any) -> dict[str, Any]:
     return found
 
 
-@pytest.fixture
-def base(house: House) -> str:
-    return house.base_url.removesuffix("/api/v1")
+@pytest.fixture(scope="module")
+def city(shared_house: House) -> House:
+    """One for all tests of a module; maria may read the city, by her password."""
+    shared_house.city.accounts.add_user("maria", PASSWORD)
+    shared_house.grant("maria", "project:city", "READ")
+    return shared_house
+
+
+@pytest.fixture(scope="module")
+def base(city: House) -> str:
+    return city.base_url.removesuffix("/api/v1")
 
 
 @pytest.fixture
-def plain(house: House) -> Iterator[httpx.Client]:
+def plain(city: House) -> httpx.Client:
     """A client that brings nothing along."""
-    yield house.client(token=None)
+    return city.client(token=None)
 
 
 @pytest.fixture
-def browser(house: House, base: str) -> Browser:
-    """A browser whose person, maria, may read the city."""
-    house.city.accounts.add_user("maria", PASSWORD)
-    house.grant("maria", "project:city", "READ")
-    return Browser(base, house.client(token=None))
+def browser(city: House, base: str) -> Browser:
+    """A browser in which nobody is signed in."""
+    return Browser(base, city.client(token=None))
 
 
 def party_of(house: House, base: str, **changed: Any) -> Party:
@@ -211,5 +216,5 @@ def party_of(house: House, base: str, **changed: Any) -> Party:
 
 
 @pytest.fixture
-def party(house: House, base: str) -> Party:
-    return party_of(house, base)
+def party(city: House, base: str) -> Party:
+    return party_of(city, base)

@@ -14,9 +14,8 @@ from pydantic import BaseModel, Field
 from ciaas.computing.reach import Forbidden, Reach
 from ciaas.management.services.ports import Service
 from cpaas.access.answers.documents import as_json, rfc3339
-from cpaas.access.caller import Caller, Configurer, Granter, Reader
+from cpaas.access.caller import Caller, Configurer, Granter, Person, Reader
 from cpaas.access.problems import Problem, not_found
-from cpaas.access.routes.people.applications import Person
 from cpaas.access.routes.people.users import named
 from cpaas.limits import SERVICE_SCOPES_MAX, SERVICE_TEXT_CHARS_MAX
 from security.aaa.errors import RuleBroken

@@ -6,12 +6,12 @@ from dataclasses import replace
 from http import HTTPStatus
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
 from cpaas.access.answers.documents import as_json, rfc3339
-from cpaas.access.caller import Admin, Anyone, Caller, Configurer
+from cpaas.access.caller import Admin, Anyone, Caller, Configurer, Person
 from cpaas.access.problems import Problem, not_found
 from security.aaa.errors import RuleBroken
 from security.aaa.levels import Level
@@ -70,24 +70,6 @@ class KeyRotation(BaseModel):
     model_config = {"extra": "forbid"}
 
     retire: bool = Field(False, description="forget the others at once, with all their tokens")
-
-
-async def person_of(caller: Anyone) -> Caller:
-    """Return a caller who acts for themselves.
-
-    An application's token lasts minutes; what is made by these routes lasts.
-
-    Raises:
-        Problem: 403 for a token of an application.
-    """
-    if caller.principal.application is not None:
-        raise Problem(
-            HTTPStatus.FORBIDDEN, "no application may do this for you: sign in and do it yourself"
-        )
-    return caller
-
-
-Person = Annotated[Caller, Depends(person_of)]
 
 
 @router.get("/applications")

@@ -1,29 +1,27 @@
-"""Grants: who may do what where."""
+"""Grants: who may do what where, for how long, and what for."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Any
 
 from fastapi import APIRouter
 from fastapi.responses import Response
-from pydantic import BaseModel, BeforeValidator
+from pydantic import BaseModel, BeforeValidator, Field
 
-from ciaas.kernel.address import parse_prefix
-from cpaas.access.answers.documents import as_json
+from cpaas.access.answers.documents import as_json, rfc3339
 from cpaas.access.caller import Caller, Granter
+from cpaas.access.granting.covered import Names, base_of, extent_granted
+from cpaas.access.granting.delegation import held_for, refuse_more, refuse_over
+from cpaas.access.granting.holder import Holder, holder_named
+from cpaas.access.moments import read_moment
 from cpaas.access.problems import Problem, not_found
-from cpaas.access.routes.people.groups import group_named
-from cpaas.access.routes.people.users import named
-from cpaas.access.routes.security.key_rights import KEY, granted_key
+from security.aaa.extents import Extent, SetExtent
 from security.aaa.levels import Level
-from security.aaa.rights import Path
-from security.ports import Grant, GroupGrant
+from security.aaa.subjects import check_purpose, number_of
+from security.ports import Grant, GroupGrant, Permit
 
 router = APIRouter(prefix="/grants", tags=["people"])
-
-_PROJECT = "project:"
 
 
 def _level(word: object) -> object:
@@ -36,147 +34,155 @@ def _level(word: object) -> object:
 class NewGrant(BaseModel):
     """Who may do what where.
 
-    ``project:<name>``, ``<endpoint>/…/#``, one point, or a key as ``key:<project>/<name>``.
+    Where: ``project:<name>``, ``<endpoint>/…/#``, one point, ``class:<project>/<class>``,
+    ``selection:<project>/<name>`` or ``endpoints:<project>/<group>``.
     """
 
-    model_config = {"extra": "forbid"}
+    model_config = {"extra": "forbid", "populate_by_name": True}
 
     user: str | None = None
     group: str | None = None
-    """Instead of a user; one of both has to be named."""
+    subject: str | None = None
+    """``app:<uuid>`` or ``claim:<issuer>#<claim>=<value>``; one of the three has to be named."""
     prefix: str
     level: Annotated[Level, BeforeValidator(_level, json_schema_input_type=str)]
+    from_: str | None = Field(default=None, alias="from", description="when it begins")
+    until: str | None = Field(default=None, description="when it ends")
+    purpose: str | None = Field(
+        default=None, description="counts only for requests that state this purpose"
+    )
 
+    def conditions(self) -> tuple[int | None, int | None, str | None]:
+        """Return begin and end in milliseconds, and purpose.
 
-class Holder(NamedTuple):
-    """A user or a group that holds a grant, or is to hold one."""
-
-    kind: Literal["user", "group"]
-    id: int
-    name: str
+        Raises:
+            Problem: 400 for what is no time, 422 for what is no interval or no purpose.
+        """
+        starts, ends = read_moment(self.from_, "from"), read_moment(self.until, "until")
+        if starts is not None and ends is not None and ends <= starts:
+            raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "until has to come after from")
+        return starts, ends, _purpose(self.purpose)
 
 
 @router.get("")
 def listed(caller: Granter) -> Response:
     """List the grants on everything that the caller may grant."""
     city = caller.city
-    held = [
+    plain = [
         *(("user", grant.user, grant.path, grant.level) for grant in city.grants.grants()),
         *(("group", g.group, g.path, g.level) for g in city.assurance.groups.group_grants()),
     ]
-    granted = [grant for grant in held if city.rights.level(caller.user, grant[2]) >= Level.GRANT]
+    permits = city.entitlements.permits.permits()
     # Asked after the grants, so that nobody is missing; a group may have gone meanwhile.
-    names = {("user", user.id): user.name for user in city.accounts.users()}
-    names |= {("group", group.id): group.name for group in city.assurance.groups.groups()}
-    projects = {str(project.id): project.name for project in city.registry.projects()}
-    return as_json(
-        [
-            {
-                kind: names[kind, number],
-                "prefix": prefix_of(path, projects),
-                "level": level.name,
-            }
-            for kind, number, path, level in granted
-            if (kind, number) in names
-        ]
-    )
+    names = Names(caller)
+    holders = {("user", user.id): user.name for user in city.accounts.users()}
+    holders |= {("group", number): name for number, name in names.groups.items()}
+    found: list[dict[str, Any]] = [
+        {kind: holders[kind, number], "prefix": names.extent(path), "level": level.name}
+        for kind, number, path, level in plain
+        if (kind, number) in holders and _may_grant(caller, path)
+    ]
+    for permit in permits:
+        known = number_of(permit.subject)
+        if (known is not None and known not in holders) or not _may_grant(caller, permit.extent):
+            continue
+        who = {"subject": permit.subject} if known is None else {known[0]: holders[known]}
+        found.append(
+            who
+            | {"prefix": names.extent(permit.extent), "level": permit.level.name}
+            | written(permit)
+        )
+    return as_json(found)
 
 
 @router.put("", status_code=HTTPStatus.NO_CONTENT, response_class=Response)
 def put(body: NewGrant, caller: Granter) -> None:
-    """Grant a level on a prefix: at most the caller's own, there and everywhere below."""
-    path = path_granted(caller, body.prefix)
-    holder = _holder(caller, body.user, body.group)
-    caller.tell(**{holder.kind: holder.name}, prefix=body.prefix, level=body.level.name)
-    held = _held(caller, path)
-    if body.level > held:
-        raise Problem(
-            HTTPStatus.FORBIDDEN, f"nobody can grant more than the own level, {held.name}"
-        )
-    _refuse_over(caller, holder, path, held)
-    if holder.kind == "user":
-        caller.city.grants.put_grant(Grant(holder.id, path, body.level))
+    """Grant a level: at most the caller's own, there and everywhere below, then and so long."""
+    extent = extent_granted(caller, body.prefix)
+    holder = holder_named(caller, body.user, body.group, body.subject)
+    starts, ends, purpose = body.conditions()
+    told = {"from": body.from_, "until": body.until, "for": purpose}
+    caller.tell(
+        **holder.written(), prefix=body.prefix, level=body.level.name,
+        **{key: value for key, value in told.items() if value is not None},
+    )  # fmt: skip
+    held = held_for(caller, extent, starts, ends, purpose)
+    refuse_more(held, body.level)
+    refuse_over(caller, holder, extent, held)
+    city = caller.city
+    if (starts, ends, purpose) != (None, None, None) or isinstance(extent, SetExtent):
+        _put_permit(caller, holder, extent, body.level, starts, ends, purpose)
+    elif holder.kind == "user":
+        city.grants.put_grant(Grant(holder.number, extent, body.level))
+    elif holder.kind == "group":
+        city.assurance.groups.put_group_grant(GroupGrant(holder.number, extent, body.level))
     else:
-        grant = GroupGrant(holder.id, path, body.level)
-        caller.city.assurance.groups.put_group_grant(grant)
-    caller.city.refresh_rights()
+        _put_permit(caller, holder, extent, body.level, None, None, None)
+    city.refresh_rights()
 
 
 @router.delete("", status_code=HTTPStatus.NO_CONTENT, response_class=Response)
-def remove(prefix: str, caller: Granter, user: str | None = None, group: str | None = None) -> None:
-    """Take back the grant of a user or a group on exactly this prefix."""
-    path = path_granted(caller, prefix)
-    holder = _holder(caller, user, group)
-    held = _held(caller, path)
-    _refuse_over(caller, holder, path, held)
+def remove(
+    prefix: str,
+    caller: Granter,
+    user: str | None = None,
+    group: str | None = None,
+    subject: str | None = None,
+    purpose: str | None = None,
+) -> None:
+    """Take back the grant of a user, a group or a subject on exactly this, for this purpose."""
+    extent = extent_granted(caller, prefix)
+    holder = holder_named(caller, user, group, subject)
+    purpose = _purpose(purpose)
+    held = held_for(caller, extent, purpose=purpose)
+    refuse_over(caller, holder, extent, held)
     # What is granted higher up holds again, and must not be more than the caller could give.
-    if _level_of(caller, holder, path[:-1]) > held:
+    above = base_of(extent) if isinstance(extent, SetExtent) else extent[:-1]
+    if not held.includes(holder.level(caller, above)):
         raise Problem(HTTPStatus.FORBIDDEN, f"without it {holder.name} would hold more than you")
-    groups = caller.city.assurance.groups
-    removed = (
-        caller.city.grants.remove_grant(holder.id, path)
-        if holder.kind == "user"
-        else groups.remove_group_grant(holder.id, path)
-    )
+    city = caller.city
+    removed = city.entitlements.permits.remove_permit(holder.subject, extent, purpose)
+    if not removed and purpose is None and not isinstance(extent, SetExtent):
+        if holder.kind == "user":
+            removed = city.grants.remove_grant(holder.number, extent)
+        elif holder.kind == "group":
+            removed = city.assurance.groups.remove_group_grant(holder.number, extent)
     if not removed:
         raise not_found()
-    caller.city.refresh_rights()
+    city.refresh_rights()
 
 
-def path_granted(caller: Caller, prefix: str) -> Path:
-    """Return the path of a prefix on which the caller holds GRANT.
-
-    Raises:
-        AddressError: it is no prefix.
-        Problem: 404 when it is not the caller's to know, 403 below GRANT.
-    """
-    if prefix.startswith(_PROJECT):
-        project = caller.project(prefix.removeprefix(_PROJECT), Level.GRANT)
-        return (str(project.id),)
-    if prefix.startswith(KEY):
-        return granted_key(caller, prefix.removeprefix(KEY))
-    levels = parse_prefix(prefix)
-    endpoint = caller.owner_of(levels[0])
-    caller.need(endpoint, levels, Level.GRANT)
-    return (str(endpoint.project), *levels)
+def written(permit: Permit) -> dict[str, Any]:
+    """Return a permit's number, and the conditions that it has."""
+    said: dict[str, Any] = {
+        "id": permit.id,
+        "from": None if permit.starts is None else rfc3339(permit.starts),
+        "until": None if permit.ends is None else rfc3339(permit.ends),
+        "purpose": permit.purpose,
+    }
+    return {key: value for key, value in said.items() if value is not None}
 
 
-def prefix_of(path: Path, projects: Mapping[str, str]) -> str:
-    """Return a granted path as the API writes it; projects are named by their number."""
-    if len(path) == 1:
-        return _PROJECT + projects[path[0]]
-    if path[1].startswith(KEY):
-        return f"{KEY}{projects[path[0]]}/{path[1].removeprefix(KEY)}"
-    return "/".join((*path[1:], "#"))
+def _put_permit(
+    caller: Caller,
+    holder: Holder,
+    extent: Extent,
+    level: Level,
+    starts: int | None,
+    ends: int | None,
+    purpose: str | None,
+) -> None:
+    permit = Permit(0, holder.subject, extent, level, starts, ends, purpose, caller.user)
+    kept = caller.city.entitlements.permits.put_permit(permit)
+    caller.tell(permit=kept.id)
 
 
-def _holder(caller: Caller, user: str | None, group: str | None) -> Holder:
-    """Return who is meant; raises Problem (404) for nobody, (422) unless one is named."""
-    if user is not None and group is None:
-        return Holder("user", named(caller, user).id, user)
-    if group is not None and user is None:
-        return Holder("group", group_named(caller, group).id, group)
-    raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "name a user or a group, one of both")
+def _purpose(text: str | None) -> str | None:
+    try:
+        return None if text is None else check_purpose(text)
+    except ValueError as error:
+        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"purpose: {error}") from None
 
 
-def _held(caller: Caller, path: Path) -> Level:
-    """Return the lowest level that the caller holds at the path and below it."""
-    if caller.principal.user.admin:
-        return Level.OWN
-    return caller.city.rights.floor(caller.user, path)
-
-
-def _level_of(caller: Caller, holder: Holder, path: Path) -> Level:
-    rights = caller.city.rights
-    level = rights.level if holder.kind == "user" else rights.group_level
-    return level(holder.id, path)
-
-
-def _refuse_over(caller: Caller, holder: Holder, path: Path, held: Level) -> None:
-    """Keep the caller from taking rights from who holds more."""
-    theirs = _level_of(caller, holder, path)
-    if theirs > held and (holder.kind, holder.id) != ("user", caller.user):
-        raise Problem(
-            HTTPStatus.FORBIDDEN,
-            f"{holder.name} holds {theirs.name} there, more than you; ask who holds as much",
-        )
+def _may_grant(caller: Caller, extent: Extent) -> bool:
+    return caller.city.rights.level(caller.party, base_of(extent)) >= Level.GRANT

@@ -12,7 +12,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
 from cpaas.access.answers.documents import as_json
-from cpaas.access.caller import About, Anyone, CityPart
+from cpaas.access.caller import About, Anyone, CityPart, Person
 from cpaas.access.city import City
 from cpaas.access.problems import Problem
 from cpaas.limits import SIGN_INS_AT_ONCE, SIGN_INS_WAITING_MAX
@@ -154,7 +154,7 @@ def tokens(caller: Anyone) -> Response:
 
 
 @router.post("/tokens", status_code=HTTPStatus.CREATED)
-def issue(body: NewToken, caller: Anyone) -> Response:
+def issue(body: NewToken, caller: Person) -> Response:
     """Issue a token with at most the scopes of the one used to ask."""
     caller.tell(scopes=sorted(body.scopes))
     excess = body.scopes - caller.principal.scopes
@@ -169,7 +169,7 @@ def issue(body: NewToken, caller: Anyone) -> Response:
 
 
 @router.delete("/tokens/{number}", status_code=HTTPStatus.NO_CONTENT, response_class=Response)
-def revoke(number: int, caller: Anyone) -> None:
+def revoke(number: int, caller: Person) -> None:
     """Revoke one of the caller's tokens."""
     caller.city.accounts.revoke(caller.user, number)
 

@@ -121,7 +121,7 @@ class AccessTokens:
         aud, number = claims.get("aud"), claims.get("authorisation")
         if not isinstance(aud, str) or (audience is not None and aud != audience):
             raise BadToken("the token is for somebody else")
-        if not isinstance(number, int):
+        if type(number) is not int:
             raise BadToken("the token rests on nothing")
         authorisation = self._authorisations.in_force(number, now_ms)
         application = (
