@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ciaas.ports import RegistryError
-from ciaas.storage.record import Head
+from security.aaa.chain import Head
 from security.aaa.checkpoints import Signer
 from security.ports import Checkpoint, CheckpointStore
 

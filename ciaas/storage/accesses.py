@@ -22,7 +22,8 @@ from ciaas.limits import (
     ACCESS_POINTS_PER_BUCKET,
     ACCESS_RANGES_MAX,
 )
-from ciaas.storage.record import Position, RecordFile
+from ciaas.storage.chains import Position
+from ciaas.storage.record import RecordFile
 from security.aaa.accesses import Asked, ranges_of_text
 
 log = logging.getLogger(__name__)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 from ciaas.limits import (
     RECORD_ENTRY_BYTES_MAX,
@@ -21,7 +21,8 @@ from ciaas.limits import (
     RECORD_GROUP_BYTES_MAX,
     RECORD_READ_MAX,
 )
-from security.aaa.chain import GENESIS, KEPT, SEALED, digest_of, is_unchained, line_of
+from ciaas.storage.chains import Position, Snapshot, chain_of, follow, read_snapshot
+from security.aaa.chain import EMPTY, KEPT, SEALED, Head, digest_of, is_unchained, lines_of
 
 _FILE = re.compile(r"record-(\d{12})\.jsonl", re.ASCII)
 
@@ -30,32 +31,13 @@ class RecordDamaged(Exception):
     """A line of the record is not what was written there."""
 
 
-class Head(NamedTuple):
-    """How far the record goes, and the digest that stands for all of it."""
-
-    size: int
-    """Sequence of the last entry on disk, 0 when there is none."""
-    digest: str
-    """SHA-256 of its line."""
-
-
-class Position(NamedTuple):
-    """A place between two lines."""
-
-    sequence: int
-    """Of the line before it; 0 at the beginning."""
-    file: int
-    """Sequence by which the file is named."""
-    offset: int
-    """Bytes into the file."""
-
-
 class RecordFile:
     """The record of one home, under a directory of its own.
 
     Files are named after the sequence of their first entry, ``record-000000000001.jsonl``, and hold
-    one line per sequence, chained as `security.aaa.chain` says. Entries of callers that come at the
-    same time share one write and one fsync.
+    one line per sequence, chained as `security.aaa.chain` says; an entry's ``chain`` is a project's
+    number, and the platform's without one. Entries of callers that come at the same time share one
+    write and one fsync, whatever chains they are for.
 
     Args:
         directory: Made when missing; held by this process alone until `close`.
@@ -68,7 +50,8 @@ class RecordFile:
     def __init__(self, directory: Path, clock_ms: Callable[[], int]) -> None:
         self._directory = directory
         self._clock_ms = clock_ms
-        self._head = Head(0, GENESIS)
+        self._head = EMPTY
+        self._chains: dict[int, Head] = {}
         self._file = -1
         self._length = 0
         self._torn = False
@@ -93,6 +76,13 @@ class RecordFile:
     def head(self) -> Head:
         """The last entry on disk."""
         return self._head
+
+    def snapshot(self) -> Snapshot:
+        """Return how far the record and its chains go, as of one moment."""
+        with self._writing:
+            file = _first_sequence(self._paths()[-1])
+            position = Position(self._head.size, file, self._length)
+            return Snapshot(position, self._head, dict(self._chains))
 
     @property
     def waiting(self) -> int:
@@ -224,11 +214,12 @@ class RecordFile:
 
     def _write_groups(self, everyone: list[_Waiting]) -> None:
         while everyone:
-            everyone, group, lines, head = self._next_group(everyone)
+            everyone, group, lines, head, chains = self._next_group(everyone)
             if not lines:
                 continue
             try:
                 self._write(b"".join(lines), head)
+                self._chains |= chains
             except OSError as error:
                 reason = f"the record cannot be written: {error.strerror}"
                 for waiting in group:
@@ -239,28 +230,32 @@ class RecordFile:
 
     def _next_group(
         self, everyone: list[_Waiting]
-    ) -> tuple[list[_Waiting], list[_Waiting], list[bytes], Head]:
-        """Return who has to wait longer, whose entries share the next write, their lines, the head.
+    ) -> tuple[list[_Waiting], list[_Waiting], list[bytes], Head, dict[int, Head]]:
+        """Return who has to wait, whose entries share the next write, their lines, and the heads.
 
-        The head is the one after the write.
+        The heads, of all lines and of the chains written to, are those after the write.
         """
         group: list[_Waiting] = []
         lines: list[bytes] = []
         size = 0
         at, head = self._clock_ms(), self._head
+        chains: dict[int, Head] = {}
         for number, waiting in enumerate(everyone):
             try:
-                line = _line(waiting.entry, head, at)
+                chain = chain_of(waiting.entry)
+                own = chains.get(chain) or self._chains.get(chain, EMPTY)
+                line, linked = _lines(waiting.entry, at, head, chain, own)
             except (TypeError, ValueError, RecursionError) as error:
                 waiting.error = error
                 continue
             size += len(line)
             if size > RECORD_GROUP_BYTES_MAX:
-                return everyone[number:], group, lines, head
+                return everyone[number:], group, lines, head, chains
             group.append(waiting)
             lines.append(line)
             head = Head(head.size + 1, digest_of(line))
-        return [], group, lines, head
+            chains[chain] = Head(own.size + 1, digest_of(linked))
+        return [], group, lines, head, chains
 
     def _write(self, data: bytes, head: Head) -> None:
         """Append and fsync; what fails is cut off again, at once or before the next write."""
@@ -313,16 +308,35 @@ class RecordFile:
         self._length = _whole_length(self._file, size)
         sequence = _first_sequence(path) - 1 + _count_lines(self._file, self._length)
         last = self._last_line(paths)
-        self._head = Head(sequence, digest_of(last) if last else GENESIS)
+        self._head = Head(sequence, digest_of(last)) if last else EMPTY
         cut = size - self._length
         self._cut()
         # Lines that a killed process wrote without waiting for the disk count from now on.
         os.fsync(self._file)
+        self._chains = self._followed()
         if last and is_unchained(last):
             digest = _digest_of_all(paths)
             self.append({"action": SEALED, "entries": sequence, "digest": digest})
         if cut:
             self.append({"action": "record.cut", "file": path.name, "bytes": cut})
+
+    def _followed(self) -> dict[int, Head]:
+        """Return the heads of all chains: what was kept of them, and the lines behind that."""
+        kept = read_snapshot(self._directory)
+        if kept is None or not self._fits(kept):
+            kept = Snapshot(Position(0, 0, 0), EMPTY, {})
+        start = kept.position if kept.position.sequence else None
+        return follow(kept.heads, (line for _, line in self.lines(start, self._head.size)))
+
+    def _fits(self, kept: Snapshot) -> bool:
+        """Tell whether the record has, where the snapshot ends, the line that it ends with."""
+        position = kept.position
+        if position.sequence != kept.whole.size or position.sequence > self._head.size:
+            return False
+        start = max(0, position.offset - RECORD_ENTRY_BYTES_MAX - 1)
+        before = self.line(position.file, start, position.offset - start)
+        line = before[before.rfind(b"\n", 0, -1) + 1 :]
+        return digest_of(line) == kept.whole.digest
 
     def _last_line(self, paths: Sequence[Path]) -> bytes:
         """Return the last whole line; a file that was only just begun has none."""
@@ -368,11 +382,13 @@ class _Waiting:
         self.turn.acquire()
 
 
-def _line(entry: Mapping[str, Any], head: Head, at: int) -> bytes:
-    line = line_of(entry, head.size + 1, at, head.digest)
-    if len(line) > RECORD_ENTRY_BYTES_MAX:
+def _lines(
+    entry: Mapping[str, Any], at: int, head: Head, chain: int, own: Head
+) -> tuple[bytes, bytes]:
+    lines = lines_of(entry, at, head, chain, own)
+    if len(lines[0]) > RECORD_ENTRY_BYTES_MAX:
         raise ValueError(f"an entry of the record has at most {RECORD_ENTRY_BYTES_MAX} bytes")
-    return line
+    return lines
 
 
 def _entry(line: bytes, sequence: int, path: Path) -> dict[str, Any]:

@@ -93,7 +93,7 @@ def test_an_entry_that_names_an_address_touches_its_point(
 def test_is_made_anew_when_it_is_gone_damaged_or_of_another_record(
     tmp_path: Path, record: RecordFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(record_module, "RECORD_FILE_BYTES_MAX", 600)
+    monkeypatch.setattr(record_module, "RECORD_FILE_BYTES_MAX", 900)
     for number in range(9):
         record.append(read("anna", number))
     path = tmp_path / "accesses.sqlite"

@@ -55,7 +55,9 @@ class TestLines:
     def test_are_canonical(self, record: RecordFile, directory: Path) -> None:
         record.append({"user": 7, "action": "read", "place": "Zürich\n\u2028", "share": 0.5})
         assert (directory / FIRST).read_bytes() == (
-            b'{"action":"read","at":1795300000000,"place":"Z\\u00fcrich\\n\\u2028","prev":"'
+            b'{"action":"read","at":1795300000000,"chain":0,"cseq":1,"link":"'
+            + GENESIS.encode()
+            + b'","place":"Z\\u00fcrich\\n\\u2028","prev":"'
             + GENESIS.encode()
             + b'","seq":1,"share":0.5,"user":7}\n'
         )
@@ -70,9 +72,9 @@ class TestLines:
         assert (directory / FIRST).stat().st_mode & 0o777 == 0o600
         assert directory.stat().st_mode & 0o777 == 0o700
 
-    @pytest.mark.parametrize("key", ["seq", "at", "prev"])
+    @pytest.mark.parametrize("key", ["seq", "at", "prev", "cseq", "link"])
     def test_keys_of_the_record_itself_are_refused(self, record: RecordFile, key: str) -> None:
-        with pytest.raises(ValueError, match="the record itself sets at, prev, seq"):
+        with pytest.raises(ValueError, match="the record itself sets at, cseq, link, prev, seq"):
             record.append({key: 1})
 
     @pytest.mark.parametrize("value", [float("nan"), b"bytes", {1, 2}, object()])
@@ -92,7 +94,8 @@ class TestLines:
             record.append({"nested": nested})
 
     def test_their_length_is_bounded(self, record: RecordFile, directory: Path) -> None:
-        empty = len('{"at":1795300000000,"prev":"","seq":1,"text":""}\n' + GENESIS)
+        kept = '{"at":1795300000000,"chain":0,"cseq":1,"link":"","prev":"","seq":1,"text":""}\n'
+        empty = len(kept + 2 * GENESIS)
         record.append({"text": "x" * (RECORD_ENTRY_BYTES_MAX - empty)})
         assert (directory / FIRST).stat().st_size == RECORD_ENTRY_BYTES_MAX
         with pytest.raises(ValueError, match="at most 65536 bytes"):
@@ -155,7 +158,7 @@ class TestChain:
     def test_each_line_names_the_one_before_over_files_and_starts(
         self, directory: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(record_module, "RECORD_FILE_BYTES_MAX", 330)
+        monkeypatch.setattr(record_module, "RECORD_FILE_BYTES_MAX", 620)
         fill(directory, 4)
         with open_record(directory) as record:
             record.append_all([{"n": 5}, {"n": 6}])
@@ -201,6 +204,9 @@ class TestChain:
             "entries": 2,
             "prev": digest_of(lines[1]),
             "seq": 3,
+            "chain": 0,
+            "cseq": 1,
+            "link": GENESIS,
         }
 
 
@@ -208,7 +214,7 @@ class TestLinesByPosition:
     def test_follow_from_where_a_reader_was(
         self, directory: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(record_module, "RECORD_FILE_BYTES_MAX", 330)
+        monkeypatch.setattr(record_module, "RECORD_FILE_BYTES_MAX", 620)
         fill(directory, 7)
         with open_record(directory) as record:
             some = list(record.lines(None, 4))
@@ -227,12 +233,12 @@ class TestFiles:
     def test_a_full_one_is_followed_by_the_next(
         self, directory: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(record_module, "RECORD_FILE_BYTES_MAX", 330)
+        monkeypatch.setattr(record_module, "RECORD_FILE_BYTES_MAX", 620)
         fill(directory, 7)
         (directory / "notes.txt").touch()
         names = sorted(path.name for path in directory.glob("record-*"))
         assert names == [f"record-{first:012d}.jsonl" for first in (1, 4, 7)]
-        assert all(path.stat().st_size <= 330 for path in directory.iterdir())
+        assert all(path.stat().st_size <= 620 for path in directory.iterdir())
         with open_record(directory) as record:
             assert record.sequence == 7
             assert numbers(record) == [1, 2, 3, 4, 5, 6, 7]
@@ -365,6 +371,7 @@ class TestCrash:
         with open_record(directory) as record:
             [cut] = record.read(2, 10)
             assert cut.pop("prev") == digest_of((directory / FIRST).read_bytes().splitlines()[1])
+            assert (cut.pop("chain"), cut.pop("cseq"), len(cut.pop("link"))) == (0, 3, 64)
             assert cut == {
                 "action": "record.cut", "bytes": len(torn), "file": FIRST, "at": AT, "seq": 3
             }  # fmt: skip
@@ -393,8 +400,8 @@ class TestCrash:
     def test_long_files_are_counted_whole(
         self, directory: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(record_module, "RECORD_GROUP_BYTES_MAX", 190)
-        monkeypatch.setattr(record_module, "RECORD_ENTRY_BYTES_MAX", 190)
+        monkeypatch.setattr(record_module, "RECORD_GROUP_BYTES_MAX", 380)
+        monkeypatch.setattr(record_module, "RECORD_ENTRY_BYTES_MAX", 380)
         fill(directory, 30)
         with (directory / FIRST).open("ab") as file:
             file.write(b"torn")

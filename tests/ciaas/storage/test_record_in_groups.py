@@ -61,7 +61,7 @@ class TestGroups:
         assert numbers(record) == [1, 2]
 
     def test_a_write_is_bounded(self, record: RecordFile, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(record_module, "RECORD_GROUP_BYTES_MAX", 330)
+        monkeypatch.setattr(record_module, "RECORD_GROUP_BYTES_MAX", 620)
         works = [append(record, number) for number in range(7)]
         # Three lines of 109 bytes fit into one write.
         assert behind_a_slow_write(record, works, monkeypatch) == 1 + 3
