@@ -11,6 +11,7 @@ import pytest
 from cpaas.access.routes.security import keys as routes
 from security.aaa.levels import Level
 from security.encryption.named.named_keys import PURPOSE
+from security.encryption.named.ports import Use
 from security.limits import KEY_CONTEXT_CHARS_MAX, KEY_INPUT_BYTES_MAX
 from tests.cpaas.conftest import House
 
@@ -247,7 +248,7 @@ def test_a_rotation_by_the_api_is_followed_to_its_end(house: House) -> None:
 
 
 def test_a_version_is_kept_while_something_may_lie_under_it(house: House) -> None:
-    key = house.city.keys.named.create(1, "stuck", routes.Use.ENCRYPT, 1)
+    key = house.city.keys.named.create(1, "stuck", Use.ENCRYPT, 1)
     column = next(c for c in house.registry.sealed if c.purpose == PURPOSE)
     stuck = next(s for s in column.page("", 100) if s.text == key.current.sealed)
     column.replace([(stuck, stuck.text[:-8] + "AAAAAAA=")])
