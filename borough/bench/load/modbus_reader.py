@@ -24,6 +24,7 @@ from borough.clock import MachineClock
 from ciaas.kernel.columns import encode
 from ciaas.kernel.sample import Frame
 from ciaas.sensorisation.connection import check_document
+from ciaas.sensorisation.ending import end
 from ciaas.sensorisation.handover.spool import Spool
 from ciaas.sensorisation.runtime import Runtime
 
@@ -88,9 +89,7 @@ async def bare(told: Mapping[str, Any]) -> AsyncIterator[Callable[[], int]]:
     try:
         yield lambda: answered
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*map(end, tasks))
 
 
 def document(told: Mapping[str, Any]) -> dict[str, Any]:
