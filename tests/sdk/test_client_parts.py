@@ -189,7 +189,11 @@ def test_what_is_no_certificate_of_an_authority_is_told_at_once(tmp_path: Path) 
 
 def test_verdicts_are_ordered_and_an_empty_table_is_a_frame() -> None:
     times = ["2025-03-30T00:30:00.000Z", "2025-03-30T01:30:00.000Z", "2025-10-26T00:30:00.000Z"]
-    columns = {"time": times, "value": [1, None, 3], "verdict": ["good", "bad", "uncertain"]}
+    columns: dict[str, list[Any]] = {
+        "time": times,
+        "value": [1, None, 3],
+        "verdict": ["good", "bad", "uncertain"],
+    }
     frame = Table(columns, "Europe/Zurich").to_pandas()
     assert list(frame[frame["verdict"] <= "uncertain"]["value"]) == [1, 3]
     assert [str(time) for time in frame.index] == [
