@@ -70,7 +70,7 @@ async def sign_in(
             city, request, to, pairs, str(error), HTTPStatus.TOO_MANY_REQUESTS, body.name, again
         )
     except NotAuthenticated as error:
-        problem = f"{error}. Check both and try again.".capitalize()
+        problem = f"{str(error).capitalize()}. Check both and try again."
         return sign_in_page(city, request, to, pairs, problem, HTTPStatus.UNAUTHORIZED, body.name)
     city.oidc.provider.sessions.begin(issued, ("pwd",))
     return see(within(to, _without_login(pairs)), cookie(issued.text, SIGN_IN_LIFE_S, request))
