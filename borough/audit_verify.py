@@ -4,12 +4,16 @@ Python and the package `cryptography` are all it needs, so that it can be copied
 another machine::
 
     python audit_verify.py DIRECTORY [--checkpoints FILE]… [--registry FILE] [--key FILE]
+    python audit_verify.py --export FILE --key FILE
+    python audit_verify.py --proof FILE --key FILE [--record FILE]
 
 It takes no lock and writes nothing. The last line says what was found and, when something is
 wrong, names the first bad record; the exit code is then 1.
 
 What is proved: no line was changed, inserted, taken out or moved (each names the SHA-256 of the
-line before), and nothing is missing at the end up to the newest signed checkpoint. Who holds the
+line before, among all lines and among those of its project), and nothing is missing at the end up
+to the newest signed checkpoint. An export holds lines of one project and the proof that the last
+of them is in a signed checkpoint; so a proof of a single record does by itself. Who holds the
 platform's key file could write another record and sign it: keep the key's fingerprint and some
 checkpoints elsewhere, then this shows too.
 """
@@ -58,6 +62,28 @@ class Checkpoint(NamedTuple):
     """For the message."""
 
 
+class ChainCheckpoint(NamedTuple):
+    """A signed statement about one chain, with a tree over its entries from ``first`` on."""
+
+    chain: int
+    first: int
+    size: int
+    head: str
+    root: str
+    at: int
+    signature: str
+    where: str
+    """For the message."""
+
+    @property
+    def statement(self) -> bytes:
+        """What is signed."""
+        return (
+            f"borough chain\n{self.chain}\n{self.first}\n{self.size}\n{self.head}\n"
+            f"{self.root}\n{self.at}\n"
+        ).encode()
+
+
 class Line(NamedTuple):
     """One line with its place."""
 
@@ -70,15 +96,28 @@ class Line(NamedTuple):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Verify what the command line names; return the exit code."""
     parser = argparse.ArgumentParser(prog="borough audit verify", description=__doc__)
-    parser.add_argument("directory", type=Path, help="the record: the folder audit of a home")
+    parser.add_argument(
+        "directory", type=Path, nargs="?", help="the record: the folder audit of a home"
+    )
     parser.add_argument(
         "--checkpoints", type=Path, action="append", default=[], help="further checkpoints"
     )
     parser.add_argument("--registry", type=Path, help="registry.sqlite, which holds the newest")
     parser.add_argument("--key", type=Path, help="public key in PEM, kept from an earlier day")
+    parser.add_argument("--proof", type=Path, help="the proof of one record, as the API gave it")
+    parser.add_argument("--export", type=Path, help="lines of one chain, as the API exported them")
+    parser.add_argument("--record", type=Path, help="with --proof: a file with the record's line")
     chosen = parser.parse_args(arguments)
+    if chosen.directory is None and (chosen.key is None or not (chosen.proof or chosen.export)):
+        parser.error("name the record's DIRECTORY, or --proof or --export with --key")
+    key = chosen.key or chosen.directory / _KEY_FILE
     try:
-        told = verify(chosen.directory, chosen.checkpoints, chosen.registry, chosen.key)
+        if chosen.proof:
+            told = verify_proof(chosen.proof, key, chosen.record)
+        elif chosen.export:
+            told = verify_export(chosen.export, key)
+        else:
+            told = verify(chosen.directory, chosen.checkpoints, chosen.registry, chosen.key)
     except Bad as bad:
         _say(str(bad))
         return 1
@@ -95,27 +134,98 @@ def verify(
         Bad: something is not.
     """
     signer = _key(key or directory / _KEY_FILE)
-    stated = _stated(directory, checkpoints, registry)
-    digests = _chain(directory, {checkpoint.size for checkpoint in stated})
+    stated, chains = _stated(directory, checkpoints, registry)
+    for one in chains:
+        _check_signed(one, signer)
+    trees = _Trees(chains)
+    digests = _chain(directory, {checkpoint.size for checkpoint in stated}, trees)
     size, head = digests.pop(-1)
     for checkpoint in sorted(stated):
         _check(checkpoint, signer, size, digests)
+    trees.end()
     covered = max((checkpoint.size for checkpoint in stated), default=0)
     lines = f"{size} records, head {head[:16]}"
     if signer is None or not stated:
         return f"in order: {lines}; no checkpoint says how long the record was"
     _say(f"key {_fingerprint(signer)}")
-    return f"in order: {lines}; {len(stated)} checkpoints, the newest covers {covered} records"
+    return (
+        f"in order: {lines}; {len(trees.chains)} chains; {len(stated) + len(chains)} checkpoints, "
+        f"the newest covers {covered} records"
+    )
 
 
-def _chain(directory: Path, wanted: set[int]) -> dict[int, tuple[int, str]]:
+def verify_proof(path: Path, key: Path, record: Path | None) -> str:
+    """Return what a proof shows; raises Bad."""
+    proof = _document(path)
+    try:
+        chain, number = int(proof["chain"]), int(proof["cseq"])
+        leaf, way = bytes.fromhex(proof["leaf"]), [bytes.fromhex(one) for one in proof["path"]]
+        stated = _chain_checkpoint(proof["checkpoint"], path.name)
+    except (KeyError, TypeError, ValueError):
+        raise Bad(f"{path.name} is no proof of a record") from None
+    where = f"bad record {number} of chain {chain}"
+    _check_signed(stated, _needed(key))
+    if (stated.chain, stated.first <= number <= stated.size) != (chain, True):
+        raise Bad(f"{where}: the checkpoint of its proof does not speak of it")
+    root = _climbed(leaf, number - stated.first, stated.size - stated.first + 1, way)
+    if root is None or root.hex() != stated.root:
+        raise Bad(f"{where}: it is not in the tree of its checkpoint")
+    shown = "its line was not given"
+    entry = proof.get("record") if record is None else _line_with(record, leaf, where)
+    if entry is not None:
+        if _leaf(_own(entry)) != leaf or (entry["chain"], entry["cseq"]) != (chain, number):
+            raise Bad(f"{where}: its line is not the one that was proved")
+        shown = "its line is the one that was written"
+    return f"in order: record {number} of chain {chain} was signed for at {stated.at}; {shown}"
+
+
+def verify_export(path: Path, key: Path) -> str:
+    """Return what an export shows; raises Bad."""
+    lines = path.read_bytes().split(b"\n")
+    if lines.pop():
+        raise Bad(f"{path.name} is cut off: its last line has no end")
+    try:
+        head = json.loads(lines[0])["export"]
+        chain, number, count = int(head["chain"]), int(head["first"]), int(head["count"])
+    except (IndexError, KeyError, TypeError, ValueError):
+        raise Bad(f"{path.name} is no export of a record") from None
+    link: object = None
+    data = b""
+    for data in lines[1 : 1 + count]:
+        where = f"bad record {number} of chain {chain}"
+        entry = _canonical(data, where)
+        if entry.get("proof") is not None or entry.get("cseq") != number:
+            raise Bad(f"{where}: missing")
+        if entry.get("chain") != chain:
+            raise Bad(f"{where}: it is of another chain")
+        if link is not None and entry.get("link") != link:
+            raise Bad(f"bad record {number - 1} of chain {chain}: the next does not follow it")
+        link, number = hashlib.sha256(data).hexdigest(), number + 1
+    if count == 0:
+        return f"in order: no record of chain {chain} in this export"
+    try:
+        proof = json.loads(lines[1 + count])["proof"]
+        stated = _chain_checkpoint(proof["checkpoint"], path.name)
+        way = [bytes.fromhex(one) for one in proof["path"]]
+    except (IndexError, KeyError, TypeError, ValueError):
+        raise Bad(f"bad record {number} of chain {chain}: missing, or the export's proof") from None
+    _check_signed(stated, _needed(key))
+    last = number - 1
+    root = _climbed(_leaf(data), last - stated.first, stated.size - stated.first + 1, way)
+    if stated.chain != chain or root is None or root.hex() != stated.root:
+        raise Bad(f"bad record {last} of chain {chain}: it is not the one that was signed for")
+    first = last - count + 1
+    return f"in order: records {first} to {last} of chain {chain}, signed for at {stated.at}"
+
+
+def _chain(directory: Path, wanted: set[int], trees: _Trees) -> dict[int, tuple[int, str]]:
     """Walk through all lines.
 
     Returns:
         The digest at each size wanted, and under -1 those of the end: size and digest.
     """
     found: dict[int, tuple[int, str]] = {0: (0, GENESIS)}
-    walk = _Walk()
+    walk = _Walk(trees)
     following = _lines(directory)
     line = next(following, None)
     while line is not None:
@@ -128,16 +238,62 @@ def _chain(directory: Path, wanted: set[int]) -> dict[int, tuple[int, str]]:
     return found
 
 
+class _Trees:
+    """The chains of projects, each beside what was signed for it."""
+
+    def __init__(self, stated: Sequence[ChainCheckpoint]) -> None:
+        self.chains: dict[int, tuple[int, str, int]] = {}
+        """By chain: number of its last entry, its digest, and its place among all lines."""
+        self._beginning: dict[tuple[int, int], list[ChainCheckpoint]] = {}
+        for one in stated:
+            self._beginning.setdefault((one.chain, one.first), []).append(one)
+        self._growing: dict[int, list[tuple[ChainCheckpoint, list[bytes]]]] = {}
+
+    def take(self, entry: dict[str, Any], line: Line) -> None:
+        """Check the entry's place in its chain, and what ends with it."""
+        where = f"bad record {line.sequence} in {line.path.name}"
+        chain, number = entry["chain"], entry.get("cseq")
+        last, digest, _ = self.chains.get(chain, (0, GENESIS, 0))
+        if number != last + 1 or entry.get("link") != digest:
+            raise Bad(f"{where}: it does not follow record {last} of chain {chain}")
+        own = _own(entry)
+        self.chains[chain] = (number, hashlib.sha256(own).hexdigest(), line.sequence)
+        growing = self._growing.setdefault(chain, [])
+        growing += [(one, []) for one in self._beginning.pop((chain, number), [])]
+        for one, leaves in list(growing):
+            leaves.append(_leaf(own))
+            if one.size == number:
+                growing.remove((one, leaves))
+                if (self.chains[chain][1], _root(leaves).hex()) != (one.head, one.root):
+                    raise Bad(
+                        f"{where}: it is not the one that a checkpoint of chain {chain} "
+                        f"({one.where}) was signed for"
+                    )
+
+    def end(self) -> None:
+        """Make sure that every chain is as long as was signed for; raises Bad."""
+        open_ = [one for growing in self._growing.values() for one, _ in growing]
+        for one in [*open_, *(one for many in self._beginning.values() for one in many)]:
+            last, _, place = self.chains.get(one.chain, (0, "", 0))
+            raise Bad(
+                f"bad record {place + 1}: record {last + 1} of chain {one.chain} is missing; "
+                f"a checkpoint ({one.where}) says that there were {one.size}"
+            )
+
+
 class _Walk:
     """Where the walk through the lines is."""
 
-    def __init__(self) -> None:
+    def __init__(self, trees: _Trees) -> None:
+        self._trees = trees
         self.sequence = 0
         self.digest = GENESIS
         self._before = ""
         """Digest of the line before the last one."""
         self._chained = False
         self._unchained = hashlib.sha256()
+        self._several = False
+        """True from the first line on that is of a project's chain, or the platform's."""
 
     def step(self, line: Line, upcoming: Line | None) -> None:
         """Check one line; the one behind it tells which of two was changed."""
@@ -164,6 +320,11 @@ class _Walk:
             self._chained = True
         if not self._chained:
             self._unchained.update(line.data + b"\n")
+        if isinstance(entry.get("chain"), int):
+            self._several = True
+            self._trees.take(entry, line)
+        elif self._several:
+            raise Bad(f"{where}: it is of no chain")
         self.sequence, self._before, self.digest = line.sequence, self.digest, digest
 
     def _seals(self, entry: dict[str, Any]) -> bool:
@@ -193,15 +354,75 @@ def _named_before(line: Line) -> object:
 
 def _entry(line: Line) -> dict[str, Any]:
     """Return the entry of a line in canonical form."""
-    where = f"bad record {line.sequence} in {line.path.name}"
+    return _canonical(line.data, f"bad record {line.sequence} in {line.path.name}")
+
+
+def _canonical(data: bytes, where: str) -> dict[str, Any]:
     try:
-        entry = json.loads(line.data)
+        entry = json.loads(data)
         written = json.dumps(entry, sort_keys=True, separators=(",", ":"))
     except (ValueError, RecursionError):
         raise Bad(f"{where}: it is no JSON") from None
-    if not isinstance(entry, dict) or written.encode() != line.data:
+    if not isinstance(entry, dict) or written.encode() != data:
         raise Bad(f"{where}: it is not in the form in which it was written")
     return entry
+
+
+def _own(entry: dict[str, Any]) -> bytes:
+    """Return a line as its own chain has it."""
+    own = {key: value for key, value in entry.items() if key not in ("seq", "prev")}
+    return json.dumps(own, sort_keys=True, separators=(",", ":")).encode()
+
+
+def _leaf(own: bytes) -> bytes:
+    return hashlib.sha256(b"\0" + own).digest()
+
+
+def _node(left: bytes, right: bytes) -> bytes:
+    return hashlib.sha256(b"\1" + left + right).digest()
+
+
+def _root(leaves: Sequence[bytes]) -> bytes:
+    """Return the root of a tree. Source: RFC 9162, section 2.1.1."""
+    if len(leaves) == 1:
+        return leaves[0]
+    half = 1 << ((len(leaves) - 1).bit_length() - 1)
+    return _node(_root(leaves[:half]), _root(leaves[half:]))
+
+
+def _climbed(leaf: bytes, index: int, size: int, way: Sequence[bytes]) -> bytes | None:
+    """Return the root that a way leads to, None for a way that fits no such tree."""
+    sides = []
+    while size > 1:
+        half = 1 << ((size - 1).bit_length() - 1)
+        left = index < half
+        sides.append(left)
+        index, size = (index, half) if left else (index - half, size - half)
+    if index != 0 or len(way) != len(sides):
+        return None
+    for other, left in zip(way, reversed(sides), strict=True):
+        leaf = _node(leaf, other) if left else _node(other, leaf)
+    return leaf
+
+
+def _document(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        raise Bad(f"{path.name} cannot be read: {error}") from None
+    return found if isinstance(found, dict) else {}
+
+
+def _line_with(path: Path, leaf: bytes, where: str) -> dict[str, Any]:
+    """Return the line of a file whose leaf this is."""
+    for data in path.read_bytes().splitlines():
+        try:
+            entry = json.loads(data)
+        except ValueError:
+            continue
+        if isinstance(entry, dict) and _leaf(_own(entry)) == leaf:
+            return entry
+    raise Bad(f"{where}: {path.name} does not hold the line that was proved")
 
 
 def _lines(directory: Path) -> Iterator[Line]:
@@ -230,7 +451,9 @@ def _lines(directory: Path) -> Iterator[Line]:
                 sequence += 1
 
 
-def _stated(directory: Path, files: Sequence[Path], registry: Path | None) -> list[Checkpoint]:
+def _stated(
+    directory: Path, files: Sequence[Path], registry: Path | None
+) -> tuple[list[Checkpoint], list[ChainCheckpoint]]:
     own = directory / _CHECKPOINTS_FILE
     registry = registry or directory.parent / "registry.sqlite"
     found = [c for path in ([own] if own.exists() else []) for c in _of_file(path)]
@@ -238,10 +461,11 @@ def _stated(directory: Path, files: Sequence[Path], registry: Path | None) -> li
         found += _of_file(path)
     if registry.exists():
         found += _of_registry(registry)
-    return found
+    whole = [one for one in found if isinstance(one, Checkpoint)]
+    return whole, [one for one in found if isinstance(one, ChainCheckpoint)]
 
 
-def _of_file(path: Path) -> Iterator[Checkpoint]:
+def _of_file(path: Path) -> Iterator[Checkpoint | ChainCheckpoint]:
     try:
         lines = path.read_bytes().split(b"\n")
     except OSError as error:
@@ -252,6 +476,9 @@ def _of_file(path: Path) -> Iterator[Checkpoint]:
         where = f"{path.name}, line {number}"
         try:
             entry = json.loads(line)
+            if "chain" in entry:
+                yield _chain_checkpoint(entry, where)
+                continue
             yield Checkpoint(
                 int(entry["size"]), entry["head"], int(entry["at"]), entry["signature"], where
             )
@@ -261,7 +488,24 @@ def _of_file(path: Path) -> Iterator[Checkpoint]:
             raise Bad(f"bad checkpoint in {where}: it cannot be read") from None
 
 
-def _of_registry(path: Path) -> list[Checkpoint]:
+def _chain_checkpoint(entry: dict[str, Any], where: str) -> ChainCheckpoint:
+    """Return a chain's checkpoint; raises KeyError, TypeError or ValueError."""
+    numbers = [int(entry[name]) for name in ("chain", "first", "size")]
+    if not 0 < numbers[1] <= numbers[2]:
+        raise ValueError("it covers no record")
+    return ChainCheckpoint(
+        numbers[0],
+        numbers[1],
+        numbers[2],
+        str(entry["head"]),
+        str(entry["root"]),
+        int(entry["at"]),
+        str(entry["signature"]),
+        where,
+    )
+
+
+def _of_registry(path: Path) -> list[Checkpoint | ChainCheckpoint]:
     """Read the newest checkpoints out of the registry without changing it."""
     # A write-ahead log that is there has to be read too; without one nobody has the file open.
     how = "mode=ro" if path.with_name(path.name + "-wal").exists() else "mode=ro&immutable=1"
@@ -284,8 +528,7 @@ def _check(
     digests: dict[int, tuple[int, str]],
 ) -> None:
     """Check a checkpoint's signature, then the record against it."""
-    if signer is None:
-        raise Bad(f"there are checkpoints but no key {_KEY_FILE}; give the one you keep by --key")
+    signer = _given(signer)
     statement = f"borough record\n{checkpoint.size}\n{checkpoint.head}\n{checkpoint.at}\n"
     try:
         signer.verify(base64.b64decode(checkpoint.signature, validate=True), statement.encode())
@@ -304,6 +547,30 @@ def _check(
             f"bad record {checkpoint.size}: it is not the one that a checkpoint "
             f"({checkpoint.where}) was signed for; the record was written anew"
         )
+
+
+def _check_signed(checkpoint: ChainCheckpoint, signer: Ed25519PublicKey | None) -> None:
+    signer = _given(signer)
+    try:
+        signer.verify(base64.b64decode(checkpoint.signature, validate=True), checkpoint.statement)
+    except (InvalidSignature, ValueError):
+        raise Bad(
+            f"bad checkpoint at record {checkpoint.size} of chain {checkpoint.chain} "
+            f"({checkpoint.where}): it is not signed with the key {_fingerprint(signer)}"
+        ) from None
+
+
+def _given(signer: Ed25519PublicKey | None) -> Ed25519PublicKey:
+    if signer is None:
+        raise Bad(f"there are checkpoints but no key {_KEY_FILE}; give the one you keep by --key")
+    return signer
+
+
+def _needed(path: Path) -> Ed25519PublicKey:
+    signer = _key(path)
+    if signer is None:
+        raise Bad(f"the key {path} is not there; give the one you keep by --key")
+    return signer
 
 
 def _key(path: Path) -> Ed25519PublicKey | None:

@@ -116,6 +116,8 @@ class Settings(BaseSettings):
     """Further names and addresses that devices use for this machine."""
     outgoing_allow: Annotated[tuple[str, ...], AfterValidator(_reachable)] = ()
     """Private networks and hosts that webhooks and web adapters may reach."""
+    record_copy: Path | None = None
+    """Folder for a copy of the record's checkpoints, such as a mounted share of another machine."""
     project: str = "city"
     """Name of the project that set-up creates."""
     observe_each_s: float = Field(default=10.0, ge=0)

@@ -29,9 +29,20 @@ def audit() -> None:
 )
 @click.option("--registry", type=click.Path(path_type=Path, exists=True), help="registry.sqlite")
 @click.option("--key", type=click.Path(path_type=Path, exists=True), help="Public key, PEM.")
-def verify(
-    directory: Path | None, checkpoints: tuple[Path, ...], registry: Path | None, key: Path | None
-) -> None:
+@click.option(
+    "--proof", type=click.Path(path_type=Path, exists=True), help="The proof of one record."
+)
+@click.option(
+    "--record",
+    type=click.Path(path_type=Path, exists=True),
+    help="With --proof: a file with the record's line.",
+)
+@click.option(
+    "--export",
+    type=click.Path(path_type=Path, exists=True),
+    help="An export instead of the record.",
+)
+def verify(directory: Path | None, checkpoints: tuple[Path, ...], **files: Path | None) -> None:
     """Verify the record offline; exit code 1 and the first bad record on the last line.
 
     The program that does it imports nothing of Borough and takes no lock.
@@ -39,7 +50,7 @@ def verify(
     words = [str(directory or Home(load_settings().home).audit)]
     for path in checkpoints:
         words += ["--checkpoints", str(path)]
-    for option, file in (("--registry", registry), ("--key", key)):
-        words += [option, str(file)] if file else []
+    for option, file in files.items():
+        words += [f"--{option}", str(file)] if file else []
     # In the place of this process, isolated from its folder and environment.
     os.execv(sys.executable, [sys.executable, "-I", str(_PROGRAM), *words])  # noqa: S606

@@ -27,6 +27,7 @@ from typing import NamedTuple
 from borough.archive import FORM, MANIFEST
 from borough.home import FREE_BYTES_MIN, Home
 from ciaas.ports import Conflict, DiskFull
+from ciaas.storage.chains import CHAINS_FILE
 from ciaas.storage.copies import copy_sqlite, is_sqlite
 from ciaas.storage.history import DuckHistory
 from ciaas.storage.record import RecordFile
@@ -131,7 +132,7 @@ class Backup:
         found += _parts("authority", home.authority)
         settings = home.path / "borough.toml"
         found += [_part(settings.name, settings)] if settings.exists() else []
-        for name in ("checkpoints.jsonl", "checkpoint.pub"):
+        for name in ("checkpoints.jsonl", "checkpoint.pub", CHAINS_FILE):
             path = home.audit / name
             found += [_part(f"audit/{name}", path)] if path.exists() else []
         extent = self._record.extent()

@@ -34,7 +34,7 @@ from borough.roles.gate import DeviceGate
 from borough.roles.guard import die, guard_loop, guard_threads, guarded
 from borough.roles.http import serving
 from borough.roles.keys import CityKeys
-from borough.roles.lean import settle_heap
+from borough.roles.lean import settle_heap, take_short_turns
 from borough.roles.monitoring import Monitoring
 from borough.roles.notes import Notes
 from borough.roles.processing import build_processing
@@ -111,11 +111,12 @@ class Core:
         self._accesses = AccessIndex(home.accesses, self._record_file, self._number_of)
         self._signer = Signer(self._keys.record_key)
         self._sealing = Sealing(
-            lambda: self._record_file.head,
+            self._record_file,
             self._signer,
             self._registry.checkpoints,
             home.audit,
             now_ms,
+            settings.record_copy,
         )
         self._authority = Authority.open(home.authority, self._keys.ca_passphrase, now_ms)
         self._tls = open_tls(home, settings, self._authority, self._keys.ca_passphrase)
@@ -270,6 +271,7 @@ class Core:
             accounts=self._accounts,
             grants=self._registry.grants,
             rights=self._rights.rights,
+            entitlements=self._finding.entitlements,
             record=self._record,
             ready=self._what_is_awaited,
             status=self._counters,
@@ -388,6 +390,7 @@ class Core:
         """Take hold of the bus in the one safe order; devices are let in last."""
         control = await self._connect()
         self._control = control
+        self._sealing.publish = self._publish_checkpoint
         await hear_sightings(control, self._finding.board)
         await ensure_streams(
             control,
@@ -489,6 +492,10 @@ class Core:
         self._rights.refresh()
         text = str(version).encode()
         notice = _publish(self._control, "registry.changed", text)
+        asyncio.run_coroutine_threadsafe(notice, self._loop)
+
+    def _publish_checkpoint(self, line: bytes) -> None:
+        notice = _publish(self._control, "record.checkpoint", line)
         asyncio.run_coroutine_threadsafe(notice, self._loop)
 
     def _refused(self, refusal: Refusal) -> None:
@@ -599,6 +606,7 @@ def run_core(home: Home, settings: Settings) -> None:
         DiskFull, Unavailable: a later start may find room.
     """
     guard_threads()
+    take_short_turns()
     refuse_plain(settings)
     try:
         core = Core(home, settings)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from security.aaa.chain import PLATFORM, Head, digest_of, own_line
+from security.aaa.chain import EMPTY, PLATFORM, Head, digest_of, own_line
 
 CHAINS_FILE = "chains.json"
 _MARK = b'"chain":'
@@ -37,6 +37,9 @@ class Snapshot(NamedTuple):
     """Of the one chain through all lines."""
     heads: Mapping[int, Head]
     """By number of the chain."""
+
+
+BEGINNING = Snapshot(Position(0, 0, 0), EMPTY, {})
 
 
 class OwnLine(NamedTuple):

@@ -21,7 +21,14 @@ from ciaas.limits import (
     RECORD_GROUP_BYTES_MAX,
     RECORD_READ_MAX,
 )
-from ciaas.storage.chains import Position, Snapshot, chain_of, follow, read_snapshot
+from ciaas.storage.chains import (
+    BEGINNING,
+    Position,
+    Snapshot,
+    chain_of,
+    follow,
+    read_snapshot,
+)
 from security.aaa.chain import EMPTY, KEPT, SEALED, Head, digest_of, is_unchained, lines_of
 
 _FILE = re.compile(r"record-(\d{12})\.jsonl", re.ASCII)
@@ -52,6 +59,8 @@ class RecordFile:
         self._clock_ms = clock_ms
         self._head = EMPTY
         self._chains: dict[int, Head] = {}
+        self.kept = BEGINNING
+        """What was kept beside the record and fits it: how far its checkpoints go."""
         self._file = -1
         self._length = 0
         self._torn = False
@@ -76,13 +85,6 @@ class RecordFile:
     def head(self) -> Head:
         """The last entry on disk."""
         return self._head
-
-    def snapshot(self) -> Snapshot:
-        """Return how far the record and its chains go, as of one moment."""
-        with self._writing:
-            file = _first_sequence(self._paths()[-1])
-            position = Position(self._head.size, file, self._length)
-            return Snapshot(position, self._head, dict(self._chains))
 
     @property
     def waiting(self) -> int:
@@ -323,10 +325,10 @@ class RecordFile:
     def _followed(self) -> dict[int, Head]:
         """Return the heads of all chains: what was kept of them, and the lines behind that."""
         kept = read_snapshot(self._directory)
-        if kept is None or not self._fits(kept):
-            kept = Snapshot(Position(0, 0, 0), EMPTY, {})
-        start = kept.position if kept.position.sequence else None
-        return follow(kept.heads, (line for _, line in self.lines(start, self._head.size)))
+        if kept is not None and self._fits(kept):
+            self.kept = kept
+        start = self.kept.position if self.kept.position.sequence else None
+        return follow(self.kept.heads, (line for _, line in self.lines(start, self._head.size)))
 
     def _fits(self, kept: Snapshot) -> bool:
         """Tell whether the record has, where the snapshot ends, the line that it ends with."""

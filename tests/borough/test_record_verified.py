@@ -22,12 +22,14 @@ from borough.roles.sealing import CHECKPOINTS_FILE, FILE_ENTRIES, Sealing
 from ciaas.storage import record as record_module
 from ciaas.storage.record import RecordFile
 from ciaas.storage.registry import migrate, open_registry
-from security.aaa.chain import digest_of, line_of
+from security.aaa.chain import Head, canonical, digest_of, own_line
 from security.aaa.checkpoints import Signer
 
 KEY = Ed25519PrivateKey.from_private_bytes(b"k" * 32)
 ENTRIES = 12
 LINES_PER_FILE = 5
+CHAINS = (0, 3, 3, 7)
+"""Of the entries, in turn: the platform's and those of two projects."""
 
 
 @pytest.fixture(scope="module")
@@ -36,17 +38,15 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("home")
     migrate(home / "registry.sqlite")
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(record_module, "RECORD_FILE_BYTES_MAX", 130 * LINES_PER_FILE)
+        patched.setattr(record_module, "RECORD_FILE_BYTES_MAX", 230 * LINES_PER_FILE)
         with (
             open_registry(home / "registry.sqlite") as registry,
             RecordFile(home / "audit", lambda: 1_000) as record,
         ):
-            sealing = Sealing(
-                lambda: record.head, Signer(KEY), registry.checkpoints, home / "audit", lambda: 5
-            )
+            sealing = Sealing(record, Signer(KEY), registry.checkpoints, home / "audit", lambda: 5)
             sealing.begin()
             for number in range(ENTRIES):
-                record.append({"kind": "access", "n": 100 + number})
+                record.append({"kind": "access", "n": 100 + number, "chain": CHAINS[number % 4]})
                 if number in (3, 7):
                     sealing.look(last=True)
             sealing.look()
@@ -112,8 +112,7 @@ def tamperings(draw: st.DrawFn) -> tuple[str, Callable[[list[bytes]], list[bytes
     if kind == "insert":
 
         def insert(lines: list[bytes]) -> list[bytes]:
-            previous = json.loads(lines[at])["prev"]
-            forged = line_of({"kind": "access", "n": 999}, at + 1, 1_000, previous)
+            forged = canonical(json.loads(lines[at]) | {"n": 999}) + b"\n"
             return [*lines[:at], forged, *lines[at:]]
 
         return kind, insert, at + 1
@@ -162,15 +161,22 @@ def test_a_record_written_anew_from_some_entry_on_is_named_by_the_next_checkpoin
     home: Path, tmp_path: Path
 ) -> None:
     audit = copied(home, tmp_path / "home")
-    lines = lines_of(audit)[:5]
-    with RecordFile(tmp_path / "forged", lambda: 1_000) as forger:
-        forger.append({})
-    previous = json.loads(lines_of(audit)[5])["prev"]
-    for number in range(6, ENTRIES + 1):
-        lines.append(line_of({"n": 0}, number, 1_000, previous))
-        previous = digest_of(lines[-1])
+    lines = lines_of(audit)
+    previous, heads = json.loads(lines[5])["prev"], dict[int, Head]()
+    for number in range(5):
+        entry = json.loads(lines[number])
+        heads[entry["chain"]] = Head(entry["cseq"], digest_of(own_line(entry)))
+    for number in range(5, ENTRIES):
+        entry = json.loads(lines[number])
+        head = heads.get(entry["chain"], Head(0, "0" * 64))
+        forged = entry | {"n": 0, "prev": previous, "link": head.digest}
+        lines[number] = canonical(forged) + b"\n"
+        previous = digest_of(lines[number])
+        heads[entry["chain"]] = Head(entry["cseq"], digest_of(own_line(forged)))
     write(audit, lines)
-    assert first_bad(audit) == 8
+    # The checkpoints at 8 speak of three chains; the first of their last records is the 6th or
+    # later, and only what they were signed for tells that it was written anew.
+    assert 6 <= first_bad(audit) <= 8
 
 
 def test_the_second_place_tells_what_the_file_of_checkpoints_no_longer_says(
@@ -230,12 +236,13 @@ def test_the_file_of_checkpoints_goes_on_behind_a_torn_line(home: Path, tmp_path
         open_registry(tmp_path / "home" / "registry.sqlite") as registry,
         RecordFile(audit, lambda: 1_000) as record,
     ):
-        sealing = Sealing(lambda: record.head, Signer(KEY), registry.checkpoints, audit, lambda: 5)
+        sealing = Sealing(record, Signer(KEY), registry.checkpoints, audit, lambda: 5)
         assert verify(audit, (), None, None).startswith("in order")
         record.append_all([{"n": n} for n in range(FILE_ENTRIES)])
         sealing.look()
     stated = [json.loads(line) for line in (audit / CHECKPOINTS_FILE).read_bytes().splitlines()]
-    assert [checkpoint["size"] for checkpoint in stated] == [4, 8, ENTRIES + FILE_ENTRIES]
+    whole = [checkpoint["size"] for checkpoint in stated if "chain" not in checkpoint]
+    assert whole == [4, 8, ENTRIES + FILE_ENTRIES]
     assert verify(audit, (), None, None).startswith("in order")
 
 
