@@ -14,6 +14,7 @@ from ciaas.management.directory.ports import Attendance
 from ciaas.ports import Clock, HistoryStore
 from ciaas.sensorisation.sighting import SightingBoard
 from ciaas.storage.registry import Registry
+from cpaas.access.entitlements import Entitlements
 
 
 class Finding:
@@ -40,7 +41,8 @@ class Finding:
             read_fresh_ms=READ_FRESH_MS,
             expiring=lambda: registry.certificates.expiring(clock.now_ms()),
         )
-        rights.tell_sets(self.directory.index, catalogue)
+        membership = rights.tell_sets(self.directory.index, catalogue)
+        self.entitlements = Entitlements(registry.permits, registry.sets, membership)
         self.board = SightingBoard(resources.connections, clock.now_ms)
         self._doorstep = Doorstep()
         changes = ChangeFeed(registry.journal, catalogue, self.directory, rights.rights)

@@ -61,12 +61,14 @@ class RightsFeed:
             self.rights.apply(version, put, removed, self._admins, groups, permits)
             self.rights.confirm(asked_ms)
 
-    def tell_sets(self, index: Index, catalogue: Catalogue) -> None:
+    def tell_sets(self, index: Index, catalogue: Catalogue) -> Membership:
         """Let the engine know who is in a class, a selection or an endpoint group.
 
         The catalogue has to be kept current by the caller.
         """
-        self.rights.bind(Membership(self._sets, index, catalogue))
+        membership = Membership(self._sets, index, catalogue)
+        self.rights.bind(membership)
+        return membership
 
 
 def enrol_local(registry: Registry, secret: str) -> None:

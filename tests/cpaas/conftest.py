@@ -21,6 +21,7 @@ from borough.clock import MachineClock
 from borough.home import Home
 from borough.roles.applications import CityApplications
 from borough.roles.backup import Backup
+from borough.roles.chains import ChainedRecord
 from borough.roles.composing import workshop
 from borough.roles.core import judge_of
 from borough.roles.documents import DocumentDoor
@@ -252,10 +253,11 @@ def open_house(folder: Path, ground: Path, authority: Authority) -> Iterator[Hou
     registry = open_registry(folder / "registry.sqlite", clock=clock)
     keys = KeyRing.create(Home(folder).keys)
     history = open_history(None, clock=clock)
-    record = RecordFile(folder / "audit", clock.now_ms)
-    accesses = AccessIndex(folder / "accesses.sqlite", record)
-    backup = Backup(Home(folder), history, record, clock.now_ms)
+    lines = RecordFile(folder / "audit", clock.now_ms)
+    accesses = AccessIndex(folder / "accesses.sqlite", lines)
+    backup = Backup(Home(folder), history, lines, clock.now_ms)
     catalogue = Catalogue(registry.resources)
+    record = ChainedRecord(lines, catalogue, registry.resources.projects)
     rights = RightsFeed(registry)
     listen = free_listen()
     applications = CityApplications(
@@ -312,6 +314,7 @@ def open_house(folder: Path, ground: Path, authority: Authority) -> Iterator[Hou
         accounts=accounts,
         grants=registry.grants,
         rights=rights.rights,
+        entitlements=finding.entitlements,
         record=record,
         ready=lambda: waiting[-1],
         status=lambda: dict(history.counts()),
@@ -354,7 +357,7 @@ def open_house(folder: Path, ground: Path, authority: Authority) -> Iterator[Hou
         uplink.stop()
         history.close()
         accesses.close()
-        record.close()
+        lines.close()
         registry.close()
         assert not failures
 

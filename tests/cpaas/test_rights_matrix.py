@@ -219,6 +219,20 @@ MATRIX: dict[tuple[str, str], Row] = {
     ("GET", "/authorisations"): Row(OWN, "/authorisations"),
     ("DELETE", "/authorisations/{client_id}"): Row(FOREIGN, "/authorisations/V"),
     ("POST", "/signing-keys"): Row(ADMIN, "/signing-keys", {}),
+    ("GET", "/selections"): Row(FOREIGN, "/selections?project=T"),
+    ("GET", "/selections/{project}/{name}"): Row(FOREIGN, "/selections/T/L"),
+    ("PUT", "/selections/{project}/{name}"): Row(FOREIGN, "/selections/T/L", {"filter": {}}),
+    ("DELETE", "/selections/{project}/{name}"): Row(FOREIGN, "/selections/T/L"),
+    ("GET", "/endpoint-groups"): Row(FOREIGN, "/endpoint-groups?project=T"),
+    ("GET", "/endpoint-groups/{project}/{name}"): Row(FOREIGN, "/endpoint-groups/T/Z"),
+    ("PUT", "/endpoint-groups/{project}/{name}"): Row(FOREIGN, "/endpoint-groups/T/Z"),
+    ("DELETE", "/endpoint-groups/{project}/{name}"): Row(FOREIGN, "/endpoint-groups/T/Z"),
+    ("PUT", "/endpoint-groups/{project}/{name}/members/{uuid}"): Row(
+        FOREIGN, "/endpoint-groups/T/Z/members/U"
+    ),
+    ("DELETE", "/endpoint-groups/{project}/{name}/members/{uuid}"): Row(
+        FOREIGN, "/endpoint-groups/T/Z/members/U"
+    ),
     ("GET", "/services"): Row(LIST, "/services"),
     ("POST", "/services"): Row(FOREIGN, "/services", SERVICE),
     ("GET", "/services/{uuid}"): Row(FOREIGN, "/services/N"),
@@ -275,9 +289,11 @@ class Others(NamedTuple):
     key: str = "flow-key"
     application: str = ""
     service: str = ""
+    selection: str = "flows"
+    endpoint_group: str = "pumps"
 
     def fill(self, text: str) -> str:
-        for letter, name in zip("UPCTGASKJMEVN", self, strict=True):
+        for letter, name in zip("UPCTGASKJMEVNLZ", self, strict=True):
             text = text.replace(f"/{letter}", f"/{name}").replace(f"={letter}", f"={name}")
             text = text.replace(f":{letter}", f":{name}")
         return text
@@ -340,6 +356,9 @@ def others(shared_house: House) -> Others:
     mashup = house.registry.mashups.create(project.id, {"name": "Flow"})
     application, service = publish(house)
     found = Others(uuid, point, mashup=mashup.uuid, application=application, service=service)
+    sets = house.registry.sets
+    sets.put_selection(project.id, found.selection, {"class": ["Pump"]}, 1, None)
+    sets.add_endpoint(sets.add_endpoint_group(project.id, found.endpoint_group).id, uuid)
     raise_alarm(house, found)
     record_command(house, found)
     house.registry.jobs.add(Job(found.job, project.id, 1, JOB, None, 1))

@@ -30,7 +30,7 @@ IN_PATHS = {
     "uuid": ("endpoint", "mashup", "service"),
     "client_id": ("application",),
     "address": ("point", "endpoint"),
-    "name": ("connection", "group", "user", "key"),
+    "name": ("connection", "group", "user", "key", "selection", "endpoint_group"),
     "project": ("project",),
     "id": ("subscription", "job", "mashup"),
     "user": ("user",),
@@ -48,7 +48,7 @@ IN_QUERIES = {
     "address": ("point", "endpoint"),
     "endpoint": ("endpoint",),
     "project": ("project",),
-    "prefix": ("endpoint", "point"),
+    "prefix": ("endpoint", "point", "extent"),
     "user": ("user",),
     "group": ("group",),
     "subject": ("user",),
@@ -57,7 +57,7 @@ IN_QUERIES = {
     "text": ("endpoint",),
 }
 PLAIN_QUERIES = frozenset(
-    "friendlyName banned online limit before from to resampleInterval resampleFunction fillValue "
+    "purpose friendlyName banned online limit before from to resampleInterval resampleFunction fillValue "
     "max separator blocked publicKey propertiesFileName threshold class implements tag constraint "
     "unit quantity near box value verdict state silent permission what sort every wait action "
     "kind severity state open format level status rung history since until number version "
@@ -86,6 +86,9 @@ class Things:
     application: str
     service: str
     resource: str
+    selection: str
+    endpoint_group: str
+    extent: str
 
     def as_others(self) -> Others:
         """Return what fills the bodies of the matrix."""
@@ -118,6 +121,9 @@ NOBODYS = Things(
     application=NOBODY,
     service=NOBODY,
     resource=f"device:{NOBODY}",
+    selection="no-choice",
+    endpoint_group="no-pumps",
+    extent="selection:nowhere/no-choice",
 )
 
 
@@ -180,6 +186,9 @@ def settle(admin: httpx.Client, name: str) -> Things:
     sent(admin, "POST", "/keys", params=of_project, json=key)
     app = {"name": f"{name} app", "redirect_uris": ["https://app.example/in"]}
     application = sent(admin, "POST", "/applications", params=of_project, json=app)["client_id"]
+    sent(admin, "PUT", f"/selections/{project}/{name}-choice", json={"filter": {"text": name}})
+    sent(admin, "PUT", f"/endpoint-groups/{project}/{name}-pumps")
+    sent(admin, "PUT", f"/endpoint-groups/{project}/{name}-pumps/members/{uuid}")
     service = {**SERVICE, "application": application, "name": f"{name} service"}
     job = {**JOB, "name": f"{name} job"}
     return Things(
@@ -196,6 +205,9 @@ def settle(admin: httpx.Client, name: str) -> Things:
         application=application,
         service=sent(admin, "POST", "/services", json=service)["uuid"],
         resource=f"device:{uuid}",
+        selection=f"{name}-choice",
+        endpoint_group=f"{name}-pumps",
+        extent=f"selection:{project}/{name}-choice",
     )
 
 

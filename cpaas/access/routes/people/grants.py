@@ -35,7 +35,7 @@ class NewGrant(BaseModel):
     """Who may do what where.
 
     Where: ``project:<name>``, ``<endpoint>/…/#``, one point, ``class:<project>/<class>``,
-    ``selection:<project>/<name>`` or ``endpoints:<project>/<group>``.
+    ``selection:<project>/<name>``, ``endpoints:<project>/<group>`` or ``key:<project>/<name>``.
     """
 
     model_config = {"extra": "forbid", "populate_by_name": True}

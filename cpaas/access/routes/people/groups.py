@@ -11,10 +11,14 @@ from pydantic import BaseModel, Field
 from ciaas.limits import GROUP_NAME_CHARS_MAX
 from cpaas.access.answers.documents import as_json
 from cpaas.access.caller import Admin, Caller, Granter
+from cpaas.access.granting.covered import base_of
+from cpaas.access.granting.delegation import may_give
+from cpaas.access.granting.holder import group_named
+from cpaas.access.granting.holder import user_named as named
 from cpaas.access.problems import Problem, not_found
-from cpaas.access.routes.people.users import named
 from security.aaa.levels import Level
-from security.ports import Group, GroupGrant, Taken
+from security.aaa.subjects import group_subject, number_of
+from security.ports import Group, Permit, Taken
 
 router = APIRouter(prefix="/groups", tags=["people"])
 
@@ -33,7 +37,8 @@ def listed(caller: Granter) -> Response:
     city = caller.city
     groups, members = city.assurance.groups.groups(), city.assurance.groups.members()
     known = {group.id for group in groups if caller.admin}
-    known |= {g.group for g in city.assurance.groups.group_grants() if _may_grant(caller, g)}
+    granted = [permit for permit in _grants_of(caller) if _may_grant(caller, permit)]
+    known |= {holder[1] for p in granted if (holder := number_of(p.subject)) is not None}
     names = {user.id: user.name for user in city.accounts.users()}
     return as_json(
         [
@@ -82,14 +87,6 @@ def leave(name: str, user: str, caller: Granter) -> None:
     caller.city.refresh_rights()
 
 
-def group_named(caller: Caller, name: str) -> Group:
-    """Return the group of a name; raises Problem (404) when there is none."""
-    group = caller.city.assurance.groups.group(name)
-    if group is None:
-        raise not_found()
-    return group
-
-
 def _governed(caller: Caller, name: str) -> Group:
     """Return the group when the caller could grant each of its grants to the members one by one.
 
@@ -100,12 +97,10 @@ def _governed(caller: Caller, name: str) -> Group:
     group = group_named(caller, name)
     if caller.admin:
         return group
-    held = [g for g in caller.city.assurance.groups.group_grants() if g.group == group.id]
-    own = [grant for grant in held if _may_grant(caller, grant)]
-    if not own:
+    held = _grants_of(caller, group.id)
+    if not any(_may_grant(caller, permit) for permit in held):
         raise not_found()
-    rights = caller.city.rights
-    if len(own) < len(held) or any(g.level > rights.floor(caller.user, g.path) for g in own):
+    if not all(may_give(caller, permit) for permit in held):
         raise Problem(
             HTTPStatus.FORBIDDEN,
             f"{name} holds more than you could grant; ask an administrator",
@@ -113,5 +108,21 @@ def _governed(caller: Caller, name: str) -> Group:
     return group
 
 
-def _may_grant(caller: Caller, grant: GroupGrant) -> bool:
-    return caller.city.rights.level(caller.user, grant.path) >= Level.GRANT
+def _grants_of(caller: Caller, group: int | None = None) -> list[Permit]:
+    """Return what a group holds, or all of them, with and without conditions."""
+    city = caller.city
+    held = [
+        Permit(0, group_subject(grant.group), grant.path, grant.level)
+        for grant in city.assurance.groups.group_grants()
+    ]
+    held += city.entitlements.permits.permits()
+    holders = ((permit, number_of(permit.subject)) for permit in held)
+    return [
+        permit
+        for permit, holder in holders
+        if holder is not None and holder[0] == "group" and group in (None, holder[1])
+    ]
+
+
+def _may_grant(caller: Caller, permit: Permit) -> bool:
+    return caller.city.rights.level(caller.party, base_of(permit.extent)) >= Level.GRANT

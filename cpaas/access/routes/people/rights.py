@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from http import HTTPStatus
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from fastapi import APIRouter
 from fastapi.responses import Response
@@ -12,58 +12,66 @@ from fastapi.responses import Response
 from ciaas.kernel.address import parse_prefix
 from cpaas.access.answers.documents import as_json
 from cpaas.access.caller import Caller, Granter
+from cpaas.access.granting.covered import Names, base_of, path_granted
+from cpaas.access.granting.holder import Holder, holder_of_subject, holder_of_user, user_named
 from cpaas.access.problems import Problem, not_found
-from cpaas.access.routes.people.grants import path_granted, prefix_of
-from cpaas.access.routes.people.users import named
+from cpaas.access.routes.people.grants import written
 from cpaas.limits import LIST_DEFAULT, LIST_MAX
+from security.aaa.extents import Extent
 from security.aaa.levels import Level
-from security.aaa.rights import Applies, Path
-from security.ports import User
+from security.aaa.rights import Applies, Path, Verdict
+from security.aaa.subjects import Party, check_purpose, number_of
+from security.ports import Permit
 
 router = APIRouter(prefix="/rights", tags=["people"])
 
-Action = Literal["access", "browse", "read", "write", "configure", "grant", "own"]
-
-
-class _Names(NamedTuple):
-    """How the API writes the numbers of the engine."""
-
-    projects: Mapping[str, str]
-    groups: Mapping[int, str]
-
-    def written(self, grant: Applies) -> dict[str, Any]:
-        via = {} if grant.group is None else {"group": self.groups[grant.group]}
-        prefix = prefix_of(grant.path, self.projects) if grant.path else "#"
-        return {"prefix": prefix, "level": grant.level.name, **via}
+Action = Literal[
+    "access", "browse", "describe", "read", "observe", "write", "operate", "configure", "grant",
+    "own",
+]  # fmt: skip
 
 
 @router.get("/why")
-def why(address: str, action: Action, caller: Granter, subject: str | None = None) -> Response:
-    """Say whether a user may do something on a thing, and which grants that comes from.
+def why(
+    address: str,
+    action: Action,
+    caller: Granter,
+    subject: str | None = None,
+    purpose: str | None = None,
+) -> Response:
+    """Say whether somebody may do something on a thing, and which grants that comes from.
 
     One may ask about oneself wherever one may know something, about others where one holds GRANT.
     """
     if subject is None or subject == caller.principal.user.name:
-        user, path = caller.principal.user, _path_known(caller, address)
+        holder, path = holder_of_user(caller.principal.user), _path_known(caller, address)
+        who, admin = caller.party, caller.principal.user.admin
     else:
         path = path_granted(caller, address)
-        user = named(caller, subject)
-    verdict = caller.city.rights.why(user.id, path)
-    names, need = _names(caller), Level[action.upper()]
-    known = [grant for grant in verdict.applies if grant.group in (None, *names.groups)]
+        holder = _holder(caller, subject)
+        who, admin = _party(holder), False
+    if purpose is not None:
+        try:
+            who = who._replace(purpose=check_purpose(purpose))
+        except ValueError as error:
+            raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"purpose: {error}") from None
+    verdict = caller.city.rights.why(who, path)
+    names, need = Names(caller), Level[action.upper()]
+    known = _known(verdict, names)
     return as_json(
         {
-            "subject": user.name,
+            "subject": holder.name,
             "address": address,
             "action": action,
-            "allowed": verdict.level >= need and not user.disabled,
+            "allowed": verdict.level.includes(need) and not holder.disabled,
             "level": verdict.level.name,
             "needed": need.name,
-            "admin": verdict.admin,
-            "disabled": user.disabled,
-            "decides": [names.written(grant) for grant in known if grant.decides],
-            "overruled": [names.written(grant) for grant in known if not grant.decides],
+            "admin": verdict.admin or admin,
+            "disabled": holder.disabled,
+            "decides": [_written(grant, names) for grant in known if grant.decides],
+            "overruled": [_written(grant, names) for grant in known if not grant.decides],
         }
+        | ({} if who.purpose is None else {"purpose": who.purpose})
     )
 
 
@@ -75,78 +83,132 @@ def listed(
     limit: int = LIST_DEFAULT,
     after: str | None = None,
 ) -> Response:
-    """List who holds which level on a prefix, or what a user holds; without both, what I hold.
+    """List who holds which level on a prefix, or what a subject holds; without both, what I hold.
 
-    By prefix: every user who may do anything there or below, by name. By user: every prefix that
-    is granted, own grants and those of groups; of others only where the caller holds GRANT.
+    By prefix: everybody who may do anything there or below, by name: users, applications, claims.
+    By subject: everything that is granted, own grants and those of groups; of others only where
+    the caller holds GRANT.
     """
     if not 1 <= limit <= LIST_MAX:
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"limit is 1 to {LIST_MAX}")
     if prefix is not None:
         path = path_granted(caller, prefix)
-        whose = None if subject is None else named(caller, subject).id
+        whose = None if subject is None else _holder(caller, subject)
+        names = Names(caller)
         found = [
-            (user.name, _on(caller, user, path))
-            for user in sorted(caller.city.accounts.users(), key=lambda user: user.name)
-            if whose in (None, user.id) and caller.city.rights.under(user.id, path, Level.ACCESS)
+            (holder.name, _on(caller, holder, path, names))
+            for holder in (_everybody(caller) if whose is None else [whose])
+            if caller.city.rights.under(_party(holder), path, Level.ACCESS)
         ]
         return as_json([entry for name, entry in found if after is None or name > after][:limit])
-    user = caller.principal.user
-    own = subject is None or subject == user.name
+    own = subject is None or subject == caller.principal.user.name
+    holder = holder_of_user(caller.principal.user)
     if not own:
         assert subject is not None
-        user = named(caller, subject)
-    entries = _held(caller, user, everything=own)
+        holder = _holder(caller, subject)
+    entries = _held(caller, holder, caller.party if own else _party(holder), everything=own)
     if not own and not entries:
         raise not_found()
-    ordered = sorted(entries, key=lambda entry: entry["prefix"])
+    ordered = sorted(entries, key=lambda entry: str(entry["prefix"]))
     return as_json([e for e in ordered if after is None or e["prefix"] > after][:limit])
 
 
-def _on(caller: Caller, user: User, path: Path) -> dict[str, Any]:
-    """Return what a user may do on a path, and by which groups."""
-    rights, names = caller.city.rights, _names(caller)
-    verdict = rights.why(user.id, path)
+def _holder(caller: Caller, name: str) -> Holder:
+    """Return a user by name, or another subject; raises Problem."""
+    if ":" in name:
+        return holder_of_subject(caller, name)
+    return holder_of_user(user_named(caller, name))
+
+
+def _party(holder: Holder) -> Party:
+    if holder.kind == "user":
+        return Party(holder.number)
+    return Party(None, frozenset({holder.subject}))
+
+
+def _everybody(caller: Caller) -> Iterator[Holder]:
+    """Yield users by name, then the other subjects that hold a grant."""
+    yield from map(holder_of_user, sorted(caller.city.accounts.users(), key=lambda u: u.name))
+    for subject in sorted(caller.city.rights.subjects()):
+        yield Holder("subject", subject, subject)
+
+
+def _on(caller: Caller, holder: Holder, path: Path, names: Names) -> dict[str, Any]:
+    """Return what somebody may do on a path, and by which groups."""
+    rights = caller.city.rights
+    verdict = rights.why(_party(holder), path)
+    groups = rights.groups_of(holder.number) if holder.kind == "user" else ()
     return {
-        "subject": user.name,
+        "subject": holder.name,
         "level": verdict.level.name,
         "admin": verdict.admin,
-        "disabled": user.disabled,
-        "groups": [names.groups[g] for g in sorted(rights.groups_of(user.id)) if g in names.groups],
-        "decides": [
-            names.written(grant)
-            for grant in verdict.applies
-            if grant.decides and grant.group in (None, *names.groups)
-        ],
+        "disabled": holder.disabled,
+        "groups": [names.groups[g] for g in sorted(groups) if g in names.groups],
+        "decides": [_written(grant, names) for grant in _known(verdict, names) if grant.decides],
     }
 
 
-def _held(caller: Caller, user: User, *, everything: bool) -> list[dict[str, Any]]:
-    """Return each prefix granted to a user or the user's groups with the level that holds there."""
-    city, names = caller.city, _names(caller)
-    groups = city.rights.groups_of(user.id)
-    paths = {grant.path for grant in city.grants.grants() if grant.user == user.id}
-    paths |= {g.path for g in city.assurance.groups.group_grants() if g.group in groups}
-    if user.admin:
+def _held(caller: Caller, holder: Holder, who: Party, *, everything: bool) -> list[dict[str, Any]]:
+    """Return everything granted to somebody or to the groups, with the level that holds there."""
+    city, names = caller.city, Names(caller)
+    groups = city.rights.groups_of(holder.number) if holder.kind == "user" else ()
+    paths: set[Path] = set()
+    verdict = city.rights.why(who, ())
+    if holder.kind == "user":
+        paths |= {grant.path for grant in city.grants.grants() if grant.user == holder.number}
+        paths |= {g.path for g in city.assurance.groups.group_grants() if g.group in groups}
+    elif holder.kind == "group":
+        mine = city.assurance.groups.group_grants()
+        paths |= {grant.path for grant in mine if grant.group == holder.number}
+    if verdict.admin:
         paths.add(())
-    entries = []
-    for path in paths:
-        if not everything and city.rights.level(caller.user, path) < Level.GRANT:
-            continue
-        here = [g for g in city.rights.why(user.id, path).applies if g.path == path]
-        entries.append(
-            {
-                "prefix": prefix_of(path, names.projects) if path else "#",
-                "level": city.rights.level(user.id, path).name,
-                "admin": user.admin,
-                "groups": [
-                    names.groups[g.group]
-                    for g in here
-                    if g.group is not None and g.group in names.groups
-                ],
-            }
-        )
-    return entries
+    entries = [
+        _entry(caller, who, path, verdict.admin, names)
+        for path in paths
+        if everything or _may_grant(caller, path)
+    ]
+    return entries + [
+        {"prefix": names.extent(permit.extent), "level": permit.level.name}
+        | {"admin": False, "groups": _group(permit, names)}
+        | written(permit)
+        for permit in city.rights.permits_of(who)
+        if everything or _may_grant(caller, permit.extent)
+    ]
+
+
+def _entry(caller: Caller, who: Party, path: Path, admin: bool, names: Names) -> dict[str, Any]:
+    found = caller.city.rights.why(who, path).applies
+    here = [g.group for g in found if g.path == path and g.permit is None]
+    return {
+        "prefix": names.extent(path),
+        "level": caller.city.rights.level(who, path).name,
+        "admin": admin,
+        "groups": [names.groups[g] for g in here if g is not None and g in names.groups],
+    }
+
+
+def _group(permit: Permit, names: Names) -> list[str]:
+    kind, number = number_of(permit.subject) or ("", 0)
+    return [names.groups[number]] if kind == "group" and number in names.groups else []
+
+
+def _known(verdict: Verdict, names: Names) -> list[Applies]:
+    """Return the grants but those of a group that has gone meanwhile."""
+    return [g for g in verdict.applies if g.group is None or g.group in names.groups]
+
+
+def _written(grant: Applies, names: Names) -> dict[str, Any]:
+    said: Mapping[str, Any] = {}
+    extent: Extent = grant.path
+    if grant.permit is not None:
+        extent = grant.permit.extent
+        said = written(grant.permit) | ({} if grant.in_force else {"in_force": False})
+    via = {} if grant.group is None else {"group": names.groups[grant.group]}
+    return {"prefix": names.extent(extent), "level": grant.level.name, **via, **said}
+
+
+def _may_grant(caller: Caller, extent: Extent) -> bool:
+    return caller.city.rights.level(caller.party, base_of(extent)) >= Level.GRANT
 
 
 def _path_known(caller: Caller, address: str) -> Path:
@@ -160,13 +222,6 @@ def _path_known(caller: Caller, address: str) -> Path:
         return (str(caller.project(address.removeprefix("project:"), Level.ACCESS).id),)
     levels = parse_prefix(address)
     path = (str(caller.owner_of(levels[0]).project), *levels)
-    if not caller.city.rights.under(caller.user, path, Level.ACCESS):
+    if not caller.city.rights.under(caller.party, path, Level.ACCESS):
         raise not_found()
     return path
-
-
-def _names(caller: Caller) -> _Names:
-    return _Names(
-        {str(project.id): project.name for project in caller.city.registry.projects()},
-        {group.id: group.name for group in caller.city.assurance.groups.groups()},
-    )

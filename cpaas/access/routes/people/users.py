@@ -9,8 +9,8 @@ from fastapi.responses import Response
 from pydantic import BaseModel
 
 from cpaas.access.answers.documents import as_json
-from cpaas.access.caller import Admin, Caller
-from cpaas.access.problems import not_found
+from cpaas.access.caller import Admin
+from cpaas.access.granting.holder import user_named as named
 from security.ports import User
 
 router = APIRouter(prefix="/users", tags=["people"])
@@ -63,14 +63,6 @@ def change(name: str, body: UserChange, caller: Admin) -> Response:
         user = (accounts.disable if body.disabled else accounts.enable)(user.id)
     caller.city.refresh_rights()
     return as_json(_entity(user))
-
-
-def named(caller: Caller, name: str) -> User:
-    """Return the user of a name; raises Problem (404) when there is none."""
-    for user in caller.city.accounts.users():
-        if user.name == name:
-            return user
-    raise not_found()
 
 
 def _entity(user: User) -> dict[str, object]:

@@ -1,0 +1,69 @@
+"""What one may hand on: nothing that one does not hold there, then, and for that purpose."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from cpaas.access.caller import Caller
+from cpaas.access.granting.covered import base_of
+from cpaas.access.granting.holder import Holder
+from cpaas.access.problems import Problem
+from security.aaa.extents import Extent, SetExtent
+from security.aaa.levels import Level
+from security.ports import Permit
+
+
+def held_for(
+    caller: Caller,
+    extent: Extent,
+    starts: int | None = None,
+    ends: int | None = None,
+    purpose: str | None = None,
+) -> Level:
+    """Return what the caller holds everywhere in an extent, all through a time, for a purpose.
+
+    Args:
+        caller: Who would hand it on.
+        extent: Where; a set counts as its whole project, since its members change.
+        starts: When the grant would begin; None at once.
+        ends: When it would end; None never.
+        purpose: Which requests it would count for; None for all.
+    """
+    if caller.principal.user.admin:
+        return Level.OWN
+    now = caller.city.clock.now_ms()
+    party = caller.party._replace(purpose=purpose)
+    begins = now if starts is None else max(now, starts)
+    return caller.city.rights.floor(party, base_of(extent), begins, ends)
+
+
+def refuse_more(held: Level, level: Level) -> None:
+    """Raises Problem (403) when a level is not included in what the caller holds."""
+    if not held.includes(level):
+        raise Problem(
+            HTTPStatus.FORBIDDEN,
+            f"nobody can grant more than the own level, {held.name}, or for longer or for another "
+            "purpose than it is held",
+        )
+
+
+def refuse_over(caller: Caller, holder: Holder, extent: Extent, held: Level) -> None:
+    """Keep the caller from taking rights from who holds more."""
+    if isinstance(extent, SetExtent):
+        permits = caller.city.entitlements.permits.permits()
+        mine = [p for p in permits if p.subject == holder.subject and p.extent == extent]
+        theirs = mine[0].level if mine else Level.DENY
+    else:
+        theirs = holder.level(caller, extent)
+    own = holder.kind == "user" and holder.number == caller.user
+    if not held.includes(theirs) and not own:
+        raise Problem(
+            HTTPStatus.FORBIDDEN,
+            f"{holder.name} holds {theirs.name} there, more than you; ask who holds as much",
+        )
+
+
+def may_give(caller: Caller, permit: Permit) -> bool:
+    """Tell whether the caller could give a permit as it is."""
+    held = held_for(caller, permit.extent, permit.starts, permit.ends, permit.purpose)
+    return held.includes(permit.level) and held.includes(Level.GRANT)

@@ -1,0 +1,1 @@
+"""Sets that grants may name: selections and endpoint groups."""
