@@ -24,6 +24,7 @@ from borough.home import Home, HomeError
 from borough.roles.applications import CityApplications
 from borough.roles.attendance import Attendance, Claims
 from borough.roles.backup import Backup
+from borough.roles.chains import ChainedRecord
 from borough.roles.commands import CityCommands
 from borough.roles.composing import workshop
 from borough.roles.documents import DocumentDoor
@@ -37,6 +38,7 @@ from borough.roles.keys import CityKeys
 from borough.roles.lean import settle_heap, take_short_turns
 from borough.roles.monitoring import Monitoring
 from borough.roles.notes import Notes
+from borough.roles.own_certificate import OwnCertificate
 from borough.roles.processing import build_processing
 from borough.roles.reserve import ReservedRecord
 from borough.roles.rights_feed import RightsFeed
@@ -51,7 +53,7 @@ from ciaas.computing.admission.claims import Issuer
 from ciaas.computing.admission.ports import Permissions, Refusal
 from ciaas.computing.admission.presence import Presence
 from ciaas.computing.admission.refusals import RefusalLog
-from ciaas.computing.admission.warmup import ensure_ingest, platform_tls, warm_up
+from ciaas.computing.admission.warmup import ensure_ingest, warm_up
 from ciaas.computing.broker import configuration as broker
 from ciaas.computing.broker.connection import connect
 from ciaas.computing.broker.errors import BrokerError
@@ -105,9 +107,8 @@ class Core:
         self._history = open_history(home.history, clock=self._clock)  # its lock fences others
         self._registry = open_registry(home.registry, clock=self._clock)
         self._record_file = RecordFile(home.audit, now_ms)
-        self._record = ReservedRecord(self._record_file, home.reserve)
-        self._record.refill()
-        self._notes = Notes(self._record)
+        self._reserve = ReservedRecord(self._record_file, home.reserve)
+        self._reserve.refill()
         self._accesses = AccessIndex(home.accesses, self._record_file, self._number_of)
         self._signer = Signer(self._keys.record_key)
         self._sealing = Sealing(
@@ -119,8 +120,12 @@ class Core:
             settings.record_copy,
         )
         self._authority = Authority.open(home.authority, self._keys.ca_passphrase, now_ms)
+        self._own_certificate = OwnCertificate(home, self._authority)
         self._tls = open_tls(home, settings, self._authority, self._keys.ca_passphrase)
         self._catalogue = Catalogue(self._registry.resources)
+        projects = self._registry.resources.projects
+        self._record = ChainedRecord(self._reserve, self._catalogue, projects)
+        self._notes = Notes(self._record)
         self._rights = RightsFeed(self._registry)
         self._applications = CityApplications(
             self._registry,
@@ -288,6 +293,7 @@ class Core:
                 self._registry.checkpoints,
                 self._signer,
                 Backup(self._home, self._history, self._record_file, self._clock.now_ms),
+                self._record.projects_of,
                 self._notes.add,
             ),
             directory=self._finding.desk,
@@ -342,6 +348,7 @@ class Core:
                 self._applications.watch.run(),
                 self._index_accesses(),
                 self._attendance.insist(),
+                self._own_certificate.follow(),
                 *self._monitoring.work(control, self._uplink.write),
             ):
                 stack.callback(guarded(work).cancel)
@@ -401,13 +408,7 @@ class Core:
             ),
         )
         await self._callout.start(self._bus.url, self._keys.seed(Role.AUTH), self._bus.tls())
-        issued = self._authority.issue_platform("core")
-        assert issued.private_key_pem is not None
-        tls = platform_tls(
-            self._home.authority / "ca.pem",
-            issued.certificate_pem,
-            self._authority.decrypt_key(issued.private_key_pem),
-        )
+        tls = self._own_certificate.context
         await warm_up(self._own_listener(), PLATFORM_CLIENT, tls)
         births = DeviceLine(self._own_listener(), PLATFORM_CLIENT, tls)
         births.start()
@@ -537,7 +538,7 @@ class Core:
         while True:
             await asyncio.sleep(_RESERVE_EACH_S)
             try:
-                await asyncio.to_thread(self._record.refill)
+                await asyncio.to_thread(self._reserve.refill)
             except OSError as error:  # a disk that fails now may do better at the next round
                 log.warning("the record's reserve is not looked after: %s", error)
 

@@ -10,6 +10,11 @@ from borough.console.beside import building
 from borough.home import Home, HomeError, Lock
 from borough.roles import compose_report
 from borough.roles.field_report import read_report
+from borough.roles.renewed_broker import (
+    BROKER_CERTIFICATE_DAYS,
+    BrokerCertificate,
+    RenewedBroker,
+)
 from borough.roles.schema import migrate
 from borough.roles.watch import PythonRole, Watch, api_ready, check_port, free_port, held
 from borough.settings import Settings
@@ -88,7 +93,7 @@ def prepare_broker(
     authority = open_authority(home, keys)
     certificate, key = home.broker / "server.pem", home.broker / "server.key"
     names = names_of(settings.mqtts.host, settings.certificate_names)
-    ensure_certificate(authority, certificate, key, names)
+    ensure_certificate(authority, certificate, key, names, days=BROKER_CERTIFICATE_DAYS)
     address = BusAddress(
         "127.0.0.1",
         free_port(),
@@ -116,7 +121,8 @@ def prepare_broker(
     except BrokerError as error:
         raise HomeError(str(error)) from error
     write_bus(home, address)
-    return Broker(configuration, path, clear_key, lock_fd=lock.fileno())
+    renewed = BrokerCertificate(home, names, lambda: open_authority(home, keys))
+    return RenewedBroker(configuration, path, clear_key, certificate=renewed, lock_fd=lock.fileno())
 
 
 def open_authority(home: Home, keys: KeyRing) -> Authority:

@@ -11,6 +11,7 @@ from cryptography import x509
 
 from security.encryption.authority import Authority
 from security.encryption.certificates import due_at
+from security.limits import SERVER_CERTIFICATE_DAYS
 
 ALWAYS_NAMED = ("localhost", "127.0.0.1")
 
@@ -27,6 +28,7 @@ def ensure_certificate(
     key: Path,
     names: frozenset[str],
     *,
+    days: float = SERVER_CERTIFICATE_DAYS,
     keep_key: bool = False,
 ) -> bool:
     """Issue a server certificate into two files when there is none that serves.
@@ -38,6 +40,7 @@ def ensure_certificate(
         certificate: File of the certificate and its chain.
         key: File of the key.
         names: What it has to name.
+        days: Its life.
         keep_key: Issue it for the key that is there, for a server that cannot be given another.
 
     Raises:
@@ -47,8 +50,8 @@ def ensure_certificate(
     if _serves(authority, certificate, names):
         return False
     addresses = {name for name in names if _is_address(name)}
-    kept = key.read_bytes() if keep_key else None
-    issued = authority.issue_server(sorted(names - addresses), sorted(addresses), key_pem=kept)
+    kept = key.read_bytes() if keep_key and key.exists() else None
+    issued = authority.issue_server(sorted(names - addresses), sorted(addresses), days, kept)
     assert issued.private_key_pem is not None
     for path, data in ((key, issued.private_key_pem), (certificate, issued.certificate_pem)):
         draft = path.with_name(f".{path.name}.new")

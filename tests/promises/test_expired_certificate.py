@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
+import socket
+import ssl
 import time
 from collections.abc import Iterator
 
 import pytest
 from cryptography import x509
 
+from borough.clock import MachineClock
+from borough.roles.renewed_broker import BROKER_CERTIFICATE_DAYS
+from security.encryption.authority import Authority
 from security.limits import EXPIRY_GRACE_S
 from tests.promises.device import Device, enrol
 from tests.promises.platform import Platform, running, until
@@ -57,3 +63,35 @@ def test_a_life_below_the_bound_is_refused_unless_the_setting_says_so(platform: 
     answer = client.post(f"/endpoints/{uuid}/certificate", json={"csr": "x", "days": 31})
     assert answer.status_code == 422
     assert "1e-05 to 30 days" in answer.json()["detail"]
+
+
+def test_the_certificate_of_the_broker_is_renewed_while_it_runs(platform: Platform) -> None:
+    device = Device(platform, enrol(platform, "lamp"))
+    device.join()
+    path = platform.files / "broker/server.pem"
+    clock = MachineClock().now_ms
+    authority = Authority.open(platform.files / "authority", platform.keys().ca_passphrase, clock)
+    key = (platform.files / "broker/server.key").read_bytes()
+    before, core = shown(platform), platform.pid("core")
+    # Past two thirds of its life already, since every one is a little backdated.
+    old = authority.issue_server(["localhost"], ["127.0.0.1"], 100 / DAY_S, key)
+    path.write_bytes(old.certificate_pem)
+    path.touch()
+    until(lambda: shown(platform) not in (before, old.fingerprint), "another certificate")
+    serving = x509.load_pem_x509_certificate(path.read_bytes())
+    left = serving.not_valid_after_utc.timestamp() - time.time()
+    assert left > (BROKER_CERTIFICATE_DAYS - 1) * DAY_S
+    # The broker has devices ask again; roles, on whose connections everything hangs, stay.
+    assert platform.healthy() and platform.pid("core") == core
+    until(device.connected.is_set, "the device to be back")
+    device.publish(f"@update/{device.addresses[0]}", b'{"value": 1.0}')
+    device.leave()
+
+
+def shown(platform: Platform) -> str:
+    """Return the fingerprint of the certificate that the devices' port shows now."""
+    host, _, port = platform.mqtts.rpartition(":")
+    context = ssl.create_default_context(cafile=str(platform.files / "authority/ca.pem"))
+    with socket.create_connection((host, int(port))) as plain:
+        with context.wrap_socket(plain, server_hostname=host) as tls:
+            return hashlib.sha256(tls.getpeercert(binary_form=True) or b"").hexdigest()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -127,6 +128,15 @@ class Broker:
         if shutil.disk_usage(self._configuration.store_dir).free < BROKER_RESTART_FREE_BYTES:
             return ""
         return "it stopped storing when the disk was full, and there is room again"
+
+    def reload(self) -> None:
+        """Have the running server read its configuration and its certificates again.
+
+        Roles stay connected. Devices do not: whoever was let in by the callout has to ask again,
+        and comes back as after any other break.
+        """
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(signal.SIGHUP)
 
     def wait_ready(self, timeout_s: float = BROKER_READY_S) -> None:
         """Return when the broker is ready.
