@@ -268,6 +268,9 @@ HISTORY_SEGMENT_LEVELS = 4
 HISTORY_SEAL_RETRY_S = 30.0
 HISTORY_SORT_NICENESS = 10
 """Of the thread that sorts: a tenth of a busy processor, three times what 10,000 rows/s need."""
+HISTORY_UNSORTED_TAILS = 4
+"""Tails full of rows beyond which they are sorted as fast as anything else is done: until then
+every question about their time reads all of them."""
 HISTORY_COPY_WAIT_S = 5.0
 """How long a copy waits for the commit in hand before it gives up."""
 HISTORY_COPY_RELEASE_S = 60.0

@@ -35,6 +35,17 @@ def leave_out(*names: str) -> None:
 
 
 _ALLOCATIONS_BETWEEN_LOOKS = 50_000
+_TURN_S = 0.001
+
+
+def take_short_turns() -> None:
+    """Have a thread that computes let the next one go on after a millisecond in place of five.
+
+    A request passes from thread to thread some six times, and each time waits for the uplink to
+    let go of the interpreter: with 10,000 messages/s beside it the slowest tenth took 7 to 10 ms
+    of six short queries, with shorter turns 5 to 8.
+    """
+    sys.setswitchinterval(_TURN_S)
 
 
 def settle_heap() -> None:

@@ -88,7 +88,7 @@ class DuckHistory:
         self._database = database
         self._clock = clock
         self._bounds = bounds
-        self._tables = SampleTables(database)
+        self._tables = SampleTables(database, bounds.segment_rows)
         self._sealer = Sealer(database, self._tables, bounds, self._tidy)
         self._writing = threading.Lock()
         self._watch = Watch()
@@ -243,6 +243,9 @@ class DuckHistory:
     def seal(self) -> None:
         """Do at once what the sealer would do in its time, and write the log into the file."""
         self._heal_for_reading()
+        self._sealer.work()
+        with self._writing:  # a tail that was filled while there was no other to go on to
+            self._tables.layout.active(self._bounds.segment_rows)
         self._sealer.work()
 
     def copy(self, held: Callable[[], None]) -> Path:

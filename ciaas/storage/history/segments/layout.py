@@ -86,6 +86,11 @@ class Layout:
             open_tails.pop(0).left = True
         return open_tails[0]
 
+    @property
+    def unsorted(self) -> int:
+        """How many rows lie in tails."""
+        return sum(tail.rows for tail in self.tails)
+
     def wants_tail(self) -> bool:
         """Tell whether the writer would have no empty tail to go on to."""
         return sum(not tail.left for tail in self.tails) < 2

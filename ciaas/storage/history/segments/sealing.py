@@ -20,7 +20,12 @@ from typing import TypeVar
 
 import duckdb
 
-from ciaas.limits import HISTORY_CHECKPOINT_TRIES, HISTORY_SEAL_RETRY_S, HISTORY_SORT_NICENESS
+from ciaas.limits import (
+    HISTORY_CHECKPOINT_TRIES,
+    HISTORY_SEAL_RETRY_S,
+    HISTORY_SORT_NICENESS,
+    HISTORY_UNSORTED_TAILS,
+)
 from ciaas.ports import HistoryError
 from ciaas.storage.history.bounds import Bounds
 from ciaas.storage.history.database import Cursor, Database
@@ -123,6 +128,8 @@ class Sealer:
             left = [tail for tail in layout.tails if tail.left]
             if layout.wants_tail():
                 self._tables.replace(self._tables.add_tail)
+            elif left and layout.unsorted > HISTORY_UNSORTED_TAILS * self._bounds.segment_rows:
+                self._tables.replace(lambda cursor, now: self._seal(cursor, now, left[0]))
             elif left:
                 self._tables.replace(partial(_unhurried, self._seal, left[0]))
             elif group := self._due(layout.segments):

@@ -27,10 +27,16 @@ _EXTENT = Template(
 
 
 class SampleTables:
-    """Keeps the layout in step with the file: a snapshot always finds the tables it was told of."""
+    """Keeps the layout in step with the file: a snapshot always finds the tables it was told of.
 
-    def __init__(self, database: Database) -> None:
+    Args:
+        database: Lends the cursors.
+        tail_rows: Rows of a full tail.
+    """
+
+    def __init__(self, database: Database, tail_rows: int) -> None:
         self._database = database
+        self._tail_rows = tail_rows
         self._turn = threading.Lock()
         self._next = 1
         self.layout = Layout((), ())
@@ -61,14 +67,15 @@ class SampleTables:
                 self.layout = changed
 
     def load(self) -> None:
-        """Read the layout from the file; of the tails with rows, one is left to be filled."""
+        """Read the layout from the file; of the tails with rows, one may be filled further."""
         with self._database.lend() as cursor:
             rows = cursor.execute(_SEGMENTS).fetchall()
             segments = [Segment(*row) for row in rows if row[1] > 0]
             tails = [_tail(cursor, row[0]) for row in rows if row[1] == 0]
         self._next = max((row[0] for row in rows), default=0) + 1
-        for tail in [tail for tail in tails if tail.rows][:-1]:
-            tail.left = True
+        filled = [tail for tail in tails if tail.rows]
+        for tail in filled:
+            tail.left = tail is not filled[-1] or tail.rows >= self._tail_rows
         self.layout = Layout(tails, segments)
         while self.layout.wants_tail():
             self.replace(self.add_tail)

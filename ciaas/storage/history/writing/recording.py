@@ -176,12 +176,17 @@ class Recorder:
             memory.answers[receipt.key] = Answer(receipt.digest, memory.last_commit, now)
 
     def _call_sealer(self, tail: Tail, fresh: Frame, aside: Sequence[Aside]) -> None:
-        """Wake the sealer when a tail was begun, or when much has gathered since it tidied up."""
+        """Wake the sealer when a tail was begun or filled, or much has gathered since it tidied up.
+
+        A tail is left as soon as it is full: until it is sealed, every question reads all of it.
+        """
+        self._tables.layout.active(self._bounds.segment_rows)
         self._since_tidy += 1
         self._aside_bytes += sum(len(part.payload) for part in aside)
         begun = 0 < len(fresh) == tail.rows
         if (
             begun
+            or tail.left
             or self._since_tidy >= self._bounds.tidy_commits
             or self._aside_bytes >= self._bounds.aside_bytes // 4
         ):

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import numpy as np
 import pytest
 
 from ciaas.kernel.sample import Frame
+from ciaas.limits import HISTORY_SORT_NICENESS
 from ciaas.ports import HistoryError, Span
 from ciaas.storage.history import Bounds, DuckHistory, Interrupted, open_history
 from ciaas.storage.history.segments import sealing
+from ciaas.storage.history.segments.layout import Segment
+from ciaas.storage.history.segments.sealing import Sealer
 
 Reopen = Callable[..., DuckHistory]
 Numbers = Callable[..., Frame]
@@ -182,3 +187,43 @@ def test_closing_breaks_a_long_sort_off(path: Path, numbers: Numbers) -> None:
         for part in range(15):
             history.record(numbers(np.arange(20_000) % 97, np.arange(20_000) + part * 20_000))
     assert sum(rows for _, _, rows in tables(path)) == 300_000
+
+
+def test_a_full_tail_is_sealed_without_waiting_for_the_next_commit(
+    reopened: Reopen, numbers: Numbers
+) -> None:
+    history = reopened(segment_rows=4)
+    history.seal()
+    history.record(numbers([1] * 4, range(4)))
+    until(lambda: len(history._tables.layout.segments) == 1)
+    assert history.series(Span(np.array([1]), None, None, 99)).observed.tolist() == [*range(4)]
+
+
+def test_a_tail_that_was_found_full_is_sealed(reopened: Reopen, numbers: Numbers) -> None:
+    reopened(segment_rows=99).record(numbers([1] * 4, range(4)))
+    history = reopened(segment_rows=4)
+    until(lambda: len(history._tables.layout.segments) == 1)
+    assert history.record(numbers([1], [9])).number == 2
+
+
+def test_sorting_gives_way_unless_it_is_behind(
+    path: Path, numbers: Numbers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a thread's priority was, by the rows that it sorted."""
+    seen: dict[int, int] = {}
+    really = Sealer._sorted
+
+    def noted(sealer: Sealer, cursor: Any, tables: Sequence[int], level: int) -> Segment:
+        segment = really(sealer, cursor, tables, level)
+        seen[segment.rows] = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+        return segment
+
+    monkeypatch.setattr(Sealer, "_sorted", noted)
+    usual = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+    with open_history(path, clock=Clock(), bounds=Bounds(segment_rows=10, fan_in=2)) as history:
+        for rows in (11, 12, 41):
+            history.seal()
+            history.record(numbers([1] * rows, np.arange(rows) + rows * 100))
+            history.seal()
+    below = min(19, usual + HISTORY_SORT_NICENESS)
+    assert seen == {11: below, 12: below, 23: below, 41: usual}
