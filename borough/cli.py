@@ -15,6 +15,7 @@ import click
 
 from borough.bench.limits import PAIRS_MAX
 from borough.commands.adapter import adapter
+from borough.commands.application import application
 from borough.commands.audit import audit
 from borough.commands.backup import backup, restore
 from borough.commands.ca import ca
@@ -43,6 +44,7 @@ def borough() -> None:
 
 
 borough.add_command(adapter)
+borough.add_command(application)
 borough.add_command(audit)
 borough.add_command(ca)
 borough.add_command(backup)

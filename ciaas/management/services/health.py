@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -77,13 +77,14 @@ class ServiceWatch:
                     if asked and outgoing is None:
                         outgoing = await asyncio.to_thread(self._make)
                     if outgoing is not None:
-                        await self._round(outgoing, asked)
+                        await self.look_at(outgoing, asked)
                 await asyncio.sleep(self._each_s)
         finally:
             if outgoing is not None:
                 await outgoing.close()
 
-    async def _round(self, outgoing: Outgoing, asked: list[Service]) -> None:
+    async def look_at(self, outgoing: Outgoing, asked: Sequence[Service]) -> None:
+        """Ask these once, some at a time; what was known of others is forgotten."""
         places = asyncio.Semaphore(SERVICE_CHECKS_AT_ONCE)
 
         async def look(service: Service) -> tuple[str, tuple[str, Health]]:

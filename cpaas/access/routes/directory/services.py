@@ -15,8 +15,8 @@ from ciaas.computing.reach import Forbidden, Reach
 from ciaas.management.services.ports import Service
 from cpaas.access.answers.documents import as_json, rfc3339
 from cpaas.access.caller import Caller, Configurer, Granter, Person, Reader
-from cpaas.access.problems import Problem, not_found
 from cpaas.access.granting.holder import user_named as named
+from cpaas.access.problems import Problem, not_found
 from cpaas.limits import SERVICE_SCOPES_MAX, SERVICE_TEXT_CHARS_MAX
 from security.aaa.errors import RuleBroken
 from security.aaa.levels import Level

@@ -64,7 +64,9 @@ class Doorway:
         self, at_once: int = SIGN_INS_AT_ONCE, waiting_max: int = SIGN_INS_WAITING_MAX
     ) -> None:
         self._places = CapacityLimiter(at_once)
-        self._present, self._most = 0, at_once + waiting_max
+        self._present = 0
+        self.places = at_once + waiting_max
+        """How many may be inside or wait; further ones are turned away."""
 
     async def work(self, work: Callable[[], _T]) -> _T:
         """Return what the work returns.
@@ -72,7 +74,7 @@ class Doorway:
         Raises:
             Throttled: as many wait already as may.
         """
-        if self._present >= self._most:
+        if self._present >= self.places:
             raise Throttled(_AGAIN_S)
         self._present += 1
         try:
