@@ -27,6 +27,7 @@ from borough.roles.backup import Backup
 from borough.roles.chains import ChainedRecord
 from borough.roles.commands import CityCommands
 from borough.roles.composing import workshop
+from borough.roles.confidential import CityConfidential
 from borough.roles.documents import DocumentDoor
 from borough.roles.events import CityEvents, witness_of
 from borough.roles.finding import Finding
@@ -142,6 +143,9 @@ class Core:
             issued=self._applications.access,
         )
         self._attendance = Attendance(self._catalogue, self._history, self._notes.add, self._clock)
+        self._confidential = CityConfidential(
+            home, self._keys, self._registry, self._catalogue, self._history, self._clock
+        )
         self._judge = judge_of(self._catalogue, self._history)
         self._refusals: Counter[str] = Counter()
         self._awaited: str | None = "the stores to open"
@@ -177,7 +181,9 @@ class Core:
         )
         self._commands.downlink.on_steps(self._events.stepped)
         self._witness = witness_of(self._events.hub, self._record, self._accesses)
-        self._city_keys = CityKeys(home, self._keys, self._registry, self._clock)
+        self._city_keys = CityKeys(
+            home, self._keys, self._registry, self._confidential, self._clock
+        )
         self._build_uplink()
         self._build_admission()
         self._monitoring = Monitoring(
@@ -200,7 +206,7 @@ class Core:
         self._volatile = VolatileReader(dial, doorbell, self._clock.now_ms)
         self._live = LivePublisher(
             dial,
-            self._history,
+            self._history.sealed,
             shard=0,
             max_age_s=self._settings.live_max_age_s,
             now_ms=self._clock.now_ms,
@@ -467,7 +473,7 @@ class Core:
     # -- what the parts tell
 
     def _publish_commit(self, commit: Commit) -> None:
-        self._live.offer(commit)
+        self._live.offer(self._history.sealed.of(commit))
         self._events.offer(commit)
         self._commands.downlink.observe(commit)
 

@@ -25,6 +25,7 @@ from ciaas.limits import (
 from ciaas.storage.chains import Position
 from ciaas.storage.record import RecordFile
 from security.aaa.accesses import Asked, ranges_of_text
+from security.aaa.chain import PLATFORM, own_line
 
 log = logging.getLogger(__name__)
 
@@ -35,23 +36,27 @@ _COMMIT = "commit"
 _TABLES = (
     "CREATE TABLE state (form INTEGER, sequence INTEGER, file INTEGER, offset INTEGER)",
     """CREATE TABLE entry (
-        seq INTEGER PRIMARY KEY, at INTEGER, kind TEXT, who TEXT,
-        file INTEGER, offset INTEGER, length INTEGER
+        seq INTEGER PRIMARY KEY, at INTEGER, kind TEXT, who TEXT, act TEXT,
+        file INTEGER, offset INTEGER, length INTEGER, chain INTEGER, cseq INTEGER, part INTEGER
     )""",
     "CREATE INDEX entry_who ON entry (who, seq)",
     "CREATE INDEX entry_kind ON entry (kind, seq)",
     "CREATE INDEX entry_at ON entry (at)",
+    "CREATE INDEX entry_act ON entry (act, seq)",
+    "CREATE INDEX entry_chain ON entry (chain, cseq)",
     # Apart from the others, which they would soon push out of what can be found.
     """CREATE TABLE commit_entry (
-        seq INTEGER PRIMARY KEY, at INTEGER, kind TEXT, who TEXT,
-        file INTEGER, offset INTEGER, length INTEGER
+        seq INTEGER PRIMARY KEY, at INTEGER, kind TEXT, who TEXT, act TEXT,
+        file INTEGER, offset INTEGER, length INTEGER, chain INTEGER, cseq INTEGER, part INTEGER
     )""",
     """CREATE TABLE touch (
         bucket INTEGER, seq INTEGER, first INTEGER, last INTEGER,
         PRIMARY KEY (bucket, seq, first)
     ) WITHOUT ROWID""",
     "CREATE INDEX touch_seq ON touch (seq)",
+    "CREATE INDEX commit_chain ON commit_entry (chain, cseq)",
 )
+_ENTRIES = ("entry", "commit_entry")
 
 
 class AccessIndex:
@@ -71,6 +76,8 @@ class AccessIndex:
         self._number_of = number_of or (lambda address: None)
         self._turn = threading.Lock()
         self._file = self._open()
+        self._kept: dict[str, int] = {}
+        """Rows of each table of entries, once they have been counted."""
 
     def catch_up(self) -> int:
         """Index what was recorded since the last time; return the last sequence indexed."""
@@ -93,6 +100,41 @@ class AccessIndex:
             places = self._file.execute(statement, [*values, asked.limit]).fetchall()
         found = (self._record.line(*place[:3]) for place in places)
         return [json.loads(line) for line in found if line]
+
+    def own(self, chain: int, first: int, last: int) -> Sequence[tuple[int, bytes]]:
+        """Return lines of a chain with their numbers, in order, as the chain has them.
+
+        Those that are no longer found, or are damaged, are left out.
+        """
+        statement = " UNION ALL ".join(
+            f"SELECT cseq, file, offset, length FROM {table} "  # noqa: S608 - one of two words
+            "WHERE chain = :chain AND cseq BETWEEN :first AND :last"
+            for table in _ENTRIES
+        )
+        asked = {"chain": chain, "first": first, "last": last}
+        with self._turn:
+            places = self._file.execute(f"{statement} ORDER BY cseq", asked).fetchall()
+        lines = ((cseq, _parsed(self._record.line(*place))) for cseq, *place in places)
+        return [(cseq, own_line(entry)) for cseq, entry in lines if entry]
+
+    def numbers(self, chain: int, start: int | None, end: int | None) -> tuple[int, int] | None:
+        """Return first and last number of a chain's lines within a time, both ends included.
+
+        None when there are none. A clock that was set back may have left lines of another time
+        among them.
+        """
+        clauses, values = _conditions(Asked(1, chain=chain, start=start, end=end))
+        statement = " UNION ALL ".join(
+            f"SELECT min(cseq) AS low, max(cseq) AS high FROM {table} "  # noqa: S608 - one of two words
+            f"WHERE cseq IS NOT NULL AND {' AND '.join(clauses)}"
+            for table in _ENTRIES
+        )
+        with self._turn:
+            low, high = self._file.execute(
+                f"SELECT min(low), max(high) FROM ({statement})",  # noqa: S608 - made of words of this module alone
+                values * len(_ENTRIES),
+            ).fetchone()
+        return None if low is None else (int(low), int(high))
 
     def begins(self) -> int:
         """Return the sequence of the oldest entry that can be found, 0 when there is none."""
@@ -157,38 +199,44 @@ class AccessIndex:
         if not lines:
             return False
         end = lines[-1][0]
-        entries: dict[str, list[tuple[object, ...]]] = {"entry": [], "commit_entry": []}
+        entries: dict[str, list[tuple[object, ...]]] = {table: [] for table in _ENTRIES}
         touches = []
         for place, line in lines:
             entry = _parsed(line)
-            who = str(entry.get("who", ""))
-            kind = str(entry.get("kind") or entry.get("action") or "")
-            begin = place.offset - len(line)
-            at = entry.get("at")
-            entries["commit_entry" if kind == _COMMIT else "entry"].append(
-                (
-                    *(place.sequence, at if isinstance(at, int) else 0, kind, who),
-                    *(place.file, begin, len(line)),
-                )
-            )
+            row = _row(entry, place, len(line))
+            entries["commit_entry" if row[2] == _COMMIT else "entry"].append(row)
             touches += [(*touch[:1], place.sequence, *touch[1:]) for touch in self._touches(entry)]
-        oldest = end.sequence - ACCESS_INDEX_ENTRIES_MAX
         self._file.execute("BEGIN")
         try:
             for table, rows in entries.items():
                 self._file.executemany(
-                    f"INSERT OR REPLACE INTO {table} VALUES (?,?,?,?,?,?,?)",  # noqa: S608 - one of two words
+                    f"INSERT OR REPLACE INTO {table} VALUES (?,?,?,?,?,?,?,?,?,?,?)",  # noqa: S608 - one of two words
                     rows,
                 )
             self._file.executemany("INSERT OR REPLACE INTO touch VALUES (?,?,?,?)", touches)
-            for table in ("entry", "commit_entry", "touch"):
-                self._file.execute(f"DELETE FROM {table} WHERE seq <= ?", [oldest])  # noqa: S608 - one of three words
+            kept = {table: self._pruned(table, len(rows)) for table, rows in entries.items()}
             self._file.execute("UPDATE state SET sequence = ?, file = ?, offset = ?", [*end])
             self._file.execute("COMMIT")
         except BaseException:
             self._file.execute("ROLLBACK")
             raise
+        self._kept = kept
         return True
+
+    def _pruned(self, table: str, new: int) -> int:
+        """Take the oldest rows beyond the bound out of a table; return how many it has."""
+        if table in self._kept:
+            rows = self._kept[table] + new
+        else:
+            (rows,) = self._file.execute(f"SELECT count(*) FROM {table}").fetchone()  # noqa: S608 - one of two words
+        surplus = int(rows) - ACCESS_INDEX_ENTRIES_MAX
+        if surplus <= 0:
+            return int(rows)
+        oldest = f"SELECT seq FROM {table} ORDER BY seq LIMIT ?"  # noqa: S608 - one of two words
+        self._file.execute(f"DELETE FROM {table} WHERE seq IN ({oldest})", [surplus])  # noqa: S608 - one of two words
+        if table == "entry":
+            self._file.execute("DELETE FROM touch WHERE seq < (SELECT min(seq) FROM entry)")
+        return ACCESS_INDEX_ENTRIES_MAX
 
     def _touches(self, entry: Mapping[str, Any]) -> Iterator[tuple[int, int, int]]:
         """Yield bucket, first and last point of what an entry says was read or written."""
@@ -208,14 +256,38 @@ class AccessIndex:
                 yield bucket, first, last
 
 
+def _row(entry: Mapping[str, Any], place: Position, length: int) -> tuple[object, ...]:
+    """Return what is found of an entry, and where it lies."""
+    about = entry.get("about")
+    numbers = [entry.get(name) for name in ("at", "chain", "cseq")]
+    at, chain, cseq = (n if isinstance(n, int) else None for n in numbers)
+    return (
+        place.sequence,
+        at or 0,
+        str(entry.get("kind") or entry.get("action") or ""),
+        str(entry.get("who", "")),
+        str(entry.get("act", "")),
+        place.file,
+        place.offset - length,
+        length,
+        PLATFORM if chain is None else chain,
+        cseq,
+        bool(isinstance(about, dict) and about.get("part", False)),
+    )
+
+
 def _conditions(asked: Asked) -> tuple[list[str], list[object]]:
     clauses, values = ["1"], list[object]()
+    if asked.point is None and asked.chain is None:
+        clauses.append("NOT part")  # the platform's chain has the whole of it
     if asked.point is not None:
         clauses.append("bucket = ? AND first <= ? AND last >= ?")
         values += [asked.point // ACCESS_POINTS_PER_BUCKET, asked.point, asked.point]
     for clause, value in (
         ("who = ?", asked.subject),
         ("kind = ?", asked.kind),
+        ("act = ?", asked.act),
+        ("chain = ?", asked.chain),
         ("at >= ?", asked.start),
         ("at <= ?", asked.end),
         ("seq < ?", asked.before),

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from numpy.typing import ArrayLike
+
 from security.aaa.accesses import AccessLog
 from security.aaa.checkpoints import Signer
 from security.ports import CheckpointStore, GroupStore
@@ -34,5 +36,7 @@ class Assurance:
     signer: Signer
     """Whose checkpoints they are."""
     backup: Packer
+    projects_of: Callable[[ArrayLike], frozenset[int]]
+    """Returns whose points of these numbers are."""
     note: Callable[[Mapping[str, Any]], None]
     """Takes an entry for the record that nobody waits for, and returns at once."""

@@ -63,6 +63,8 @@ class Caller:
     deciders: dict[str, None] = field(default_factory=dict)
     """The grants that let this request have what it asked for, as the record names them; at most
     DECIDERS_TOLD_MAX."""
+    concerned: set[int] = field(default_factory=set)
+    """Numbers of the projects that the request is about: whose part of the record tells of it."""
 
     def tell(self, **about: object) -> None:
         """Have the record say this about the request too; never a secret."""
@@ -71,6 +73,7 @@ class Caller:
     def tell_points(self, points: ArrayLike) -> None:
         """Have the record say which points the request read or wrote, by their numbers."""
         self.about.update(told_points(points))
+        self.concerned.update(self.city.assurance.projects_of(points))
 
     @property
     def user(self) -> int:
@@ -117,7 +120,10 @@ class Caller:
             Problem: 404.
         """
         endpoint = self.city.catalogue.endpoint(EndpointId(uuid))
-        if endpoint is None or not self.knows(endpoint):
+        if endpoint is None:
+            raise not_found()
+        self.concerned.add(endpoint.project)  # also who is refused: its owner is to see that
+        if not self.knows(endpoint):
             raise not_found()
         return endpoint
 
@@ -128,6 +134,7 @@ class Caller:
             Problem: 404 when the caller may know nothing there or below, else 403.
         """
         path = (str(endpoint.project), *levels)
+        self.concerned.add(endpoint.project)
         held = self.city.rights.level(self.party, path)
         if held.includes(need):
             self.note_deciders([path])
@@ -156,6 +163,8 @@ class Caller:
             self.need(endpoint, address.split("/"), need)
         else:
             deleted = catalogue.deleted(uuid)
+            if deleted is not None:
+                self.concerned.add(deleted.project)
             if deleted is None or self.level(deleted.project) < Level.OWN:
                 raise not_found()
         point = catalogue.by_address(address)
@@ -213,6 +222,7 @@ class Caller:
             known = [p for p in self.projects(Level.ACCESS) if p.name == name]
             if not known:
                 raise not_found()
+            self.concerned.add(known[0].id)
             if self.level(known[0].id) < need:
                 raise Problem(
                     HTTPStatus.FORBIDDEN, f"this needs the level {need.name} on project {name!r}"
@@ -223,6 +233,7 @@ class Caller:
             raise Problem(HTTPStatus.FORBIDDEN, f"this needs the level {need.name} on a project")
         if len(found) > 1:
             raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "name the project with ?project=…")
+        self.concerned.add(found[0].id)
         return found[0]
 
 
@@ -241,7 +252,8 @@ async def caller_of(
     purpose = _purpose_of(request.headers.get(PURPOSE_HEADER), principal)
     if purpose is not None:
         about["purpose"] = purpose
-    return Caller(city, principal, about, purpose)
+    concerned = request.scope["state"].setdefault("projects", set())
+    return Caller(city, principal, about, purpose, concerned=concerned)
 
 
 def _purpose_of(stated: str | None, principal: Principal) -> str | None:

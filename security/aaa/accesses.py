@@ -30,6 +30,10 @@ class Asked:
     end: int | None = None
     before: int | None = None
     """Entries with a smaller sequence: to go on after a page."""
+    act: str | None = None
+    """What was done, as ``act`` in the record."""
+    chain: int | None = None
+    """Entries of this chain."""
 
 
 class AccessLog(Protocol):
@@ -41,6 +45,14 @@ class AccessLog(Protocol):
 
     def begins(self) -> int:
         """Return the sequence of the oldest entry that can be found, 0 when there is none."""
+        ...
+
+    def own(self, chain: int, first: int, last: int) -> Sequence[tuple[int, bytes]]:
+        """Return lines of a chain with their numbers, in order, as the chain has them."""
+        ...
+
+    def numbers(self, chain: int, start: int | None, end: int | None) -> tuple[int, int] | None:
+        """Return first and last number of a chain's lines within a time, None when none are."""
         ...
 
 

@@ -23,6 +23,7 @@ from borough.roles.applications import CityApplications
 from borough.roles.backup import Backup
 from borough.roles.chains import ChainedRecord
 from borough.roles.composing import workshop
+from borough.roles.confidential import CityConfidential
 from borough.roles.core import judge_of
 from borough.roles.documents import DocumentDoor
 from borough.roles.events import CityEvents
@@ -157,9 +158,10 @@ class House:
         return self.client().post("/observations", json={"observations": observations})
 
     def recorded(self) -> list[dict[str, Any]]:
-        """Return what the record holds of accesses, in order."""
+        """Return what the record holds of accesses, in order; each once."""
         entries = self.record.read(0, 10_000)
-        return [entry for entry in entries if entry.get("kind") == "access"]
+        found = [entry for entry in entries if entry.get("kind") == "access"]
+        return [entry for entry in found if not entry.get("about", {}).get("part")]
 
 
 @contextmanager
@@ -298,7 +300,8 @@ def open_house(folder: Path, ground: Path, authority: Authority) -> Iterator[Hou
     uplink = uplink_of(history, catalogue, failures, offer)
     uplink.start()
     waiting: list[str | None] = [None]
-    city_keys = CityKeys(Home(folder), keys, registry, clock)
+    confidential = CityConfidential(Home(folder), keys, registry, catalogue, history, clock)
+    city_keys = CityKeys(Home(folder), keys, registry, confidential, clock)
     city_keys.start()
     city = City(
         clock=clock,
@@ -337,7 +340,13 @@ def open_house(folder: Path, ground: Path, authority: Authority) -> Iterator[Hou
         observation=Observation(registry.states, lambda: b"# EOF\n"),
         oidc=applications.desk(accounts, rights.rights),
         assurance=Assurance(
-            registry.groups, accesses, registry.checkpoints, Signer(KEY), backup, record.append
+            registry.groups,
+            accesses,
+            registry.checkpoints,
+            Signer(KEY),
+            backup,
+            record.projects_of,
+            record.append,
         ),
         directory=finding.desk,
         keys=city_keys.desk,
@@ -347,7 +356,7 @@ def open_house(folder: Path, ground: Path, authority: Authority) -> Iterator[Hou
     )
     try:
         with served(city, events, listen) as base_url:
-            house = House(city, base_url, registry, history, record, uplink, room, waiting, hands)
+            house = House(city, base_url, registry, history, lines, uplink, room, waiting, hands)
             yield house
             for client in house.clients:
                 client.close()

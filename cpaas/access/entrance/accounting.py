@@ -132,6 +132,8 @@ def _entry(scope: Scope, status: int) -> Mapping[str, Any]:
         entry["token"] = token
     if application := state.get("app"):
         entry["app"] = application
+    if projects := state.get("projects"):
+        entry["projects"] = sorted(projects)
     if about := state.get("about"):
         entry["about"] = {
             key: redacted(value) if isinstance(value, str) and key != _NUMBERS else value
