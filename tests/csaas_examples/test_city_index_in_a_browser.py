@@ -116,7 +116,7 @@ def test_the_page_says_when_the_platform_is_away(
     page.get_by_text("The platform does not answer").wait_for(timeout=40_000)
     assert told(page_url)["at"] >= before["at"]
     assert page.locator(".score").count() == 3
-    without_barriers(page, "city-index-away", shots, widths=SCREENS)
+    without_barriers(page, "city-index-away", shots, widths=(390,))
     assert tab.faults == []
     platform.start()
     page.get_by_text("The platform does not answer").wait_for(state="detached", timeout=40_000)
