@@ -108,6 +108,11 @@ class Home:
         return self.path / "secrets"
 
     @property
+    def subjects(self) -> Path:
+        """Keys of data subjects; never part of a backup, so that an erasure holds."""
+        return self.path / "subjects"
+
+    @property
     def status(self) -> Path:
         """What the watch role last wrote of every role."""
         return self.run / "status.json"

@@ -502,6 +502,26 @@ class Interrupted(HistoryError):
     """The store failed in this call and is opened again by the next one: repeat the call."""
 
 
+class Veil(Protocol):
+    """What history passes confidential values through, on their way in and out."""
+
+    def seal(self, frame: Frame) -> Frame:
+        """Return the frame as it may lie on a disk."""
+        ...
+
+    def open(self, frame: Frame) -> Frame:
+        """Return the frame as it was sealed; values that are gone are null."""
+        ...
+
+    def open_series(self, series: Series) -> Series:
+        """Return an answer as `open` returns a frame."""
+        ...
+
+    def refuse(self, points: Uint32s) -> None:
+        """Raise HistoryError when figures are asked of a point whose values lie encrypted."""
+        ...
+
+
 class HistoryStore(Protocol):
     """Numbered commits of samples. One writer thread; reads may come from any thread."""
 

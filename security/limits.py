@@ -62,6 +62,9 @@ ACCESS_RANGES_TOLD_MAX = 1_000
 KEY_FILE_BYTES_MAX = 65_536
 KEY_VERSIONS_MAX = 100
 """Of the ring, and of each named key; a rotation beyond it is refused."""
+DATA_SUBJECTS_MAX = 10_000
+"""Of all projects, the erased ones too."""
+DATA_SUBJECT_CHARS_MAX = 128
 KEYS_PER_PROJECT_MAX = 1_000
 """Named keys."""
 KEY_INPUT_BYTES_MAX = 65_536

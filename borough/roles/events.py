@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from borough.roles.guard import die
 from borough.settings import Settings
 from ciaas.computing.reach import Reach
+from ciaas.interoperability.overlay import CONFIDENTIAL
 from ciaas.kernel.catalogue import Catalogue
 from ciaas.management.alarms.watch import AlarmWatch
 from ciaas.management.events.desk import EventDesk
@@ -57,8 +58,13 @@ class CityEvents:
             envelope: What receivers' secrets are sealed with.
             failed: Told when a thread ends by a fault; the process has to end.
         """
+        def overlay(point: int) -> Mapping[str, Any]:
+            """Return what alarms may know: an alarm of a confidential point would keep its value."""
+            said = catalogue.overlay(point)
+            return {} if CONFIDENTIAL in said else said
+
         self._hub = Hub(history, LineWriter(catalogue.point))
-        self._alarms = AlarmWatch(self._hub, registry.alarms, catalogue.overlay, clock, failed)
+        self._alarms = AlarmWatch(self._hub, registry.alarms, overlay, clock, failed)
         catalogue.on_points(self._alarms.learn)
         reach = Reach.of(settings.outgoing_allow)
 

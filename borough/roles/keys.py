@@ -8,6 +8,7 @@ from typing import Any
 
 from borough.home import Home
 from borough.roles.adapter_means import SealedSecrets
+from borough.roles.confidential import CityConfidential
 from ciaas.ports import Clock, Conflict, DiskFull, Missing, RegistryError
 from ciaas.storage.registry import Registry
 from cpaas.access.keys import Keys
@@ -18,23 +19,32 @@ from security.encryption.rewrap import Rewrap, SealedStore
 from security.limits import KEY_VERSIONS_MAX
 
 
-def sealed_stores(home: Home, keys: KeyRing, registry: Registry) -> tuple[SealedStore, ...]:
+def sealed_stores(
+    home: Home, keys: KeyRing, registry: Registry, confidential: CityConfidential
+) -> tuple[SealedStore, ...]:
     """Return every place of this home where secrets lie sealed under the ring."""
-    return (SealedSecrets(home.secrets, keys), *registry.sealed)
+    return (SealedSecrets(home.secrets, keys), confidential.keys, *registry.sealed)
 
 
 class CityKeys:
     """Keeps every sealed secret under the newest version of the ring."""
 
-    def __init__(self, home: Home, keys: KeyRing, registry: Registry, clock: Clock) -> None:
+    def __init__(
+        self,
+        home: Home,
+        keys: KeyRing,
+        registry: Registry,
+        confidential: CityConfidential,
+        clock: Clock,
+    ) -> None:
         self._rewrap = Rewrap(
             keys.envelope,
             lambda: keys.version,
-            sealed_stores(home, keys, registry),
+            sealed_stores(home, keys, registry, confidential),
             (OSError, PrivateFileError, RegistryError),
         )
         named = NamedKeys(registry.keys, keys.envelope(PURPOSE), clock.now_ms)
-        self.desk = Keys(RingDesk(keys, self._rewrap), named)
+        self.desk = Keys(RingDesk(keys, self._rewrap), named, confidential)
 
     def start(self) -> None:
         """Go on with what an earlier process left under an older version."""

@@ -30,11 +30,15 @@ from ciaas.limits import (
     OVERLAY_TAGS_MAX,
     OVERLAY_TEXT_CHARS_MAX,
 )
+from security.limits import DATA_SUBJECT_CHARS_MAX
 
 INTERVAL_S_MIN = 0.01
 """Shortest ``measured_every_s`` and ``stale_after_s``: times are kept in milliseconds."""
 PRECISION_MAX = 15
 """A 64-bit number holds no more decimal digits."""
+CONFIDENTIAL = "confidential"
+"""Names the data subject under whose key values of a point are encrypted."""
+_DATA_SUBJECT = re.compile(rf"[\w.@+:-]{{1,{DATA_SUBJECT_CHARS_MAX}}}")
 _LABELLED = re.compile(r"-?[0-9]{1,19}|true|false")
 
 
@@ -212,6 +216,14 @@ def _one_of(*words: str) -> Callable[[object], None]:
     return check
 
 
+def _data_subject(value: object) -> None:
+    if not isinstance(value, str) or not _DATA_SUBJECT.fullmatch(value):
+        raise ValueError(
+            f"write whose data it is: 1 to {DATA_SUBJECT_CHARS_MAX} letters, digits or any of"
+            " . _ @ + : -"
+        )
+
+
 _CHECKS: dict[str, Callable[[object], object]] = {
     "unit": _unit,
     "source_unit": _unit,
@@ -238,6 +250,7 @@ _CHECKS: dict[str, Callable[[object], object]] = {
     "tolerance": check_tolerance,
     "idempotent": check_truth,
     "alarm": check_alarm,
+    CONFIDENTIAL: _data_subject,
 }
 
 KNOWN_KEYS = frozenset(_CHECKS)

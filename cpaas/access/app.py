@@ -40,7 +40,7 @@ from cpaas.access.routes.resources import (
     provisioning,
 )
 from cpaas.access.routes.samples import data, history, observations, quarantine
-from cpaas.access.routes.security import key_ring, keys
+from cpaas.access.routes.security import data_subjects, key_ring, keys
 from cpaas.access.routes.sets import endpoint_groups, selections
 
 PREFIX = "/api/v1"
@@ -70,7 +70,7 @@ def create_app(city: City) -> FastAPI:
         health, history, data, query, observations, session, browser, users, projects, groups,
         grants, rights, accesses, backup, endpoints, journal, provisioning, metadata, connections,
         quarantine, objects, jobs, dependability, live, alarms, subscriptions, search,
-        changes, setting, commands, templates, mashups, publishing, key_ring, keys, applications,
+        changes, setting, commands, templates, mashups, publishing, key_ring, keys, data_subjects, applications,
         services, selections, endpoint_groups,
     ):  # fmt: skip
         app.include_router(routes.router, prefix=PREFIX)

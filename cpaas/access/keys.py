@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from security.encryption.named.named_keys import NamedKeys
 
@@ -36,9 +36,50 @@ class Ring(Protocol):
         ...
 
 
+class DataSubjectEntry(NamedTuple):
+    """A data subject, without its key."""
+
+    project: int
+    name: str
+    created_at: int
+    """Milliseconds since 1970 UTC."""
+    erased_at: int | None
+
+
+class Subjects(Protocol):
+    """The data subjects under whose keys values of confidential points lie."""
+
+    def declare(self, project: int, name: str) -> None:
+        """Make sure that a data subject has a key, before an overlay names it.
+
+        Raises:
+            Conflict: its data were erased, or there are too many data subjects.
+            DiskFull: its key cannot be written.
+        """
+        ...
+
+    def listed(self, projects: Sequence[int]) -> Sequence[DataSubjectEntry]:
+        """Return the data subjects of some projects, by project and name."""
+        ...
+
+    def erase(self, project: int, name: str) -> None:
+        """Destroy a data subject's key: its values are gone, and none are taken any more.
+
+        Raises:
+            Missing: there is no such data subject.
+            DiskFull: the erasure cannot be written; nothing was changed.
+        """
+        ...
+
+    def refusal(self, point: int) -> str | None:
+        """Return why no sample of a point is taken, None when they are."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """Keys of the platform and of projects."""
+    """Keys of the platform, of projects and of data subjects."""
 
     ring: Ring
     named: NamedKeys
+    subjects: Subjects

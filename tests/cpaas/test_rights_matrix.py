@@ -264,6 +264,8 @@ MATRIX: dict[tuple[str, str], Row] = {
     ("POST", "/oauth2/device_authorization"): Row(OPEN, f"{ROOT}/oauth2/device_authorization"),
     ("GET", "/oauth2/userinfo"): Row(OPEN, f"{ROOT}/oauth2/userinfo"),
     ("POST", "/oauth2/userinfo"): Row(OPEN, f"{ROOT}/oauth2/userinfo"),
+    ("GET", "/data-subjects"): Row(LIST, "/data-subjects"),
+    ("DELETE", "/data-subjects/{id}"): Row(FOREIGN, "/data-subjects/D"),
     ("GET", "/quarantine"): Row(FOREIGN, "/quarantine?endpoint=U"),
 }
 """Both of `/observations` and `/ca-certificate` have tests of their own below; `/live`, which never
@@ -291,9 +293,10 @@ class Others(NamedTuple):
     service: str = ""
     selection: str = "flows"
     endpoint_group: str = "pumps"
+    data_subject: str = "tenant-7"
 
     def fill(self, text: str) -> str:
-        for letter, name in zip("UPCTGASKJMEVNLZ", self, strict=True):
+        for letter, name in zip("UPCTGASKJMEVNLZD", self, strict=True):
             text = text.replace(f"/{letter}", f"/{name}").replace(f"={letter}", f"={name}")
             text = text.replace(f":{letter}", f":{name}")
         return text
@@ -324,6 +327,7 @@ NOWHERE = Others(
     job="00000000-0000-4000-8000-00000000dead",
     mashup="00000000-0000-4000-8000-00000000dead",
     key="nowhere",
+    data_subject="nowhere",
     application="00000000-0000-4000-8000-00000000dead",
     service="00000000-0000-4000-8000-00000000dead",
 )
@@ -352,6 +356,7 @@ def others(shared_house: House) -> Others:
     assert house.client().put("/grants", json=body).status_code == 204
     project = next(p for p in house.registry.resources.projects() if p.name == "water")
     house.registry.resources.put_connection("waterworks", project.id, "modbus", {"x": 1}, True)
+    house.city.keys.subjects.declare(project.id, "tenant-7")
     house.city.keys.named.create(project.id, "flow-key", Use.ENCRYPT, 1)
     mashup = house.registry.mashups.create(project.id, {"name": "Flow"})
     application, service = publish(house)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -25,6 +26,7 @@ from ciaas.ports import (
     Series,
     Span,
     StreamId,
+    Veil,
     Windows,
     WindowsPart,
 )
@@ -93,6 +95,7 @@ class DuckHistory:
         self._writing = threading.Lock()
         self._watch = Watch()
         self._memory = Memory()
+        self._veil: Veil | None = None
         try:
             self._load()
         except BaseException:
@@ -117,6 +120,17 @@ class DuckHistory:
         self._watch.stop()
         with self._writing:
             self._database.close()
+
+    # -- confidential values
+
+    def cover(self, veil: Veil) -> None:
+        """Pass every value through a veil from now on; what `sealed` gives lies beneath it."""
+        self._veil = veil
+
+    @property
+    def sealed(self) -> SealedCommits:
+        """The commits as they lie on the disk, for what stores them a second time."""
+        return SealedCommits(self)
 
     # -- the stream's side
 
@@ -155,7 +169,11 @@ class DuckHistory:
         """
         with self._writing:
             self._heal()
-            return self._recorder.record(frame, intake, aside, receipt, journal)
+            if self._veil is None:
+                return self._recorder.record(frame, intake, aside, receipt, journal)
+            sealed = self._veil.seal(frame)
+            commit = self._recorder.record(sealed, intake, aside, receipt, journal)
+            return replace(commit, frame=self._veil.open(commit.frame))
 
     def answered(self, receipt: Receipt) -> int | None:
         """Return the commit that already answered this key, None when it is new.
@@ -169,6 +187,13 @@ class DuckHistory:
 
     def commits(self, after: int) -> Iterator[Commit]:
         """Yield the commits above a number in order, each as `record` returned it."""
+        found = self._sealed_commits(after)
+        veil = self._veil
+        if veil is None:
+            return found
+        return (replace(commit, frame=veil.open(commit.frame)) for commit in found)
+
+    def _sealed_commits(self, after: int) -> Iterator[Commit]:
         self._heal_for_reading()
         return commits(self._tables, after, self._bounds.commits_page_rows)
 
@@ -183,18 +208,23 @@ class DuckHistory:
 
     def latest(self, points: Uint32s) -> Frame:
         """Return the newest observed sample of each point that has one, in the order asked."""
-        return self._memory.latest.frame(points)
+        found = self._memory.latest.frame(points)
+        return found if self._veil is None else self._veil.open(found)
 
     def series(self, span: Span) -> Series:
         """Answer a span with the newest revision of each sample.
 
         Raises:
             AnswerTooLarge: the answer would have more than HISTORY_SERIES_ROWS_MAX rows.
-            HistoryError: an unknown function or fill, or an interval that is not positive.
+            HistoryError: an unknown function or fill, an interval that is not positive, or figures
+                of a confidential point.
         """
+        if self._veil is not None and span.resample is not None:
+            self._veil.refuse(span.points)
         self._heal_for_reading()
         with self._tables.reading() as (cursor, layout):
-            return series(cursor, layout, span, self._bounds.series_rows, self._kept)
+            found = series(cursor, layout, span, self._bounds.series_rows, self._kept)
+        return found if self._veil is None else self._veil.open_series(found)
 
     def windows(self, question: Windows) -> Iterator[WindowsPart]:
         """Answer group after group, some at a time; nothing is held between two parts.
@@ -204,8 +234,11 @@ class DuckHistory:
         Raises:
             AnswerTooLarge: a group has too many samples for a measure that needs all at once.
             TooSlow: the time for it is over.
-            HistoryError: there is no such function, or the edges do not ascend.
+            HistoryError: there is no such function, the edges do not ascend, or a point is
+                confidential.
         """
+        if self._veil is not None:
+            self._veil.refuse(question.points)
         self._heal_for_reading()
         return windows(self._tables, question, self._bounds, self._watch)
 
@@ -308,3 +341,27 @@ class DuckHistory:
 
     def _tidy(self) -> None:
         tidy(self._tables, self._memory, self._clock, self._bounds)
+
+
+class SealedCommits:
+    """Commits of a history as they lie on the disk: `ciaas.computing.live.Commits`."""
+
+    def __init__(self, history: DuckHistory) -> None:
+        self._history = history
+
+    def commits(self, after: int) -> Iterator[Commit]:
+        """Yield the commits above a number in order."""
+        return self._history._sealed_commits(after)
+
+    def last_commit(self) -> int:
+        """Return the newest commit's number."""
+        return self._history.last_commit()
+
+    def commit_before(self, at_ms: int) -> int:
+        """Return the newest commit recorded before a time, 0 when there is none."""
+        return self._history.commit_before(at_ms)
+
+    def of(self, commit: Commit) -> Commit:
+        """Return a commit that `record` returned as it lies on the disk."""
+        veil = self._history._veil
+        return commit if veil is None else replace(commit, frame=veil.seal(commit.frame))

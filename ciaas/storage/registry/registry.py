@@ -15,6 +15,7 @@ from ciaas.storage.registry.directory.journal import Journal
 from ciaas.storage.registry.events.alarms import Alarms
 from ciaas.storage.registry.events.subscriptions import Subscriptions
 from ciaas.storage.registry.keys.store import NamedKeys
+from ciaas.storage.registry.keys.subjects import DataSubjects
 from ciaas.storage.registry.mashups.store import Mashups
 from ciaas.storage.registry.migration import check
 from ciaas.storage.registry.oidc.applications import Applications
@@ -75,6 +76,7 @@ class Registry:
         self.commands = Commands(database)
         self.mashups = Mashups(database, clock)
         self.keys = NamedKeys(database)
+        self.subjects = DataSubjects(database)
         self.sealed = sealed_rows(database)
         self.applications = Applications(database)
         self.authorisations = Authorisations(database)

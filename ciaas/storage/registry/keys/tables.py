@@ -1,4 +1,4 @@
-"""Tables of named keys. Times are milliseconds since 1970 UTC.
+"""Tables of named keys and data subjects. Times are milliseconds since 1970 UTC.
 
 None of their rows carries the registry's version: no other role follows them.
 """
@@ -36,9 +36,22 @@ class KeyVersionColumns(TypedColumns):
     """Base64 of the public half of a signing key."""
 
 
+class DataSubjectColumns(TypedColumns):
+    """Data subjects, the erased ones too; their keys lie elsewhere, out of backups."""
+
+    id = Column(Integer, primary_key=True)
+    project: Column[int] = Column(ForeignKey("project.id"))
+    name: Column[str]
+    created_at: Column[int] = Column(BigInteger)
+    erased_at: Column[int | None] = Column(BigInteger)
+
+
 named_key = Table("named_key", metadata, NamedKeyColumns, sqlite_autoincrement=True)
 key_version = Table("key_version", metadata, KeyVersionColumns, sqlite_autoincrement=True)
 
+data_subject = Table("data_subject", metadata, DataSubjectColumns, sqlite_autoincrement=True)
+
+Index(None, data_subject.c.project, data_subject.c.name, unique=True)
 Index(None, named_key.c.project, named_key.c.name, unique=True)
 Index(None, named_key.c.name)
 Index(None, key_version.c.key, key_version.c.number, unique=True)

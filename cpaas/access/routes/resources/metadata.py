@@ -15,6 +15,7 @@ from cpaas.access.answers.described import Metadata, answers
 from cpaas.access.answers.documents import as_json
 from cpaas.access.caller import Caller, Configurer, Reader
 from cpaas.access.problems import Problem, not_found
+from cpaas.access.routes.security.confidential import prepare_confidential
 from security.aaa.levels import Level
 
 router = APIRouter(prefix="/metadata", tags=["metadata"])
@@ -34,6 +35,7 @@ def change(address: str, merge: dict[str, Any], caller: Configurer) -> Response:
     scope = _scope(caller, address, Level.CONFIGURE)
     caller.tell(keys=", ".join(merge))
     try:
+        prepare_confidential(caller, scope, merge)
         caller.city.registry.change_overlay(scope, merge, check_overlay)
     except OverlayError as error:
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from error

@@ -66,7 +66,8 @@ def _place(caller: Caller, text: str, value: Value) -> Point | Refused | _Missin
         return Refused(f"the endpoint is fed by its {endpoint.feed}: an app may not forge readings")
     point = city.catalogue.by_address(address)
     if point is not None:
-        return point
+        gone = city.keys.subjects.refusal(point.id)
+        return point if gone is None else Refused(gone)
     if held < Level.CONFIGURE:
         return Refused("the point does not exist; the level CONFIGURE is needed to add it")
     return _Missing(endpoint, NewPoint(address, Constraint.MEASURE, _type_of(value)))

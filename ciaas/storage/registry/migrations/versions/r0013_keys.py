@@ -1,4 +1,4 @@
-"""Tables of the key ring: named keys of projects."""
+"""Tables of the key ring: named keys of projects, and data subjects."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -33,3 +33,13 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("ix_key_version_key", "key_version", ["key", "number"], unique=True)
+    op.create_table(
+        "data_subject",
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("project", sa.Integer, sa.ForeignKey("project.id"), nullable=False),
+        sa.Column("name", sa.String, nullable=False),
+        sa.Column("created_at", sa.BigInteger, nullable=False),
+        sa.Column("erased_at", sa.BigInteger, nullable=True),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("ix_data_subject_project", "data_subject", ["project", "name"], unique=True)

@@ -1,0 +1,149 @@
+"""Confidential points of a running platform: whose their values are, and how those are erased."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Sequence
+
+from borough.home import Home
+from ciaas.interoperability.confidential import ConfidentialValues
+from ciaas.interoperability.overlay import CONFIDENTIAL
+from ciaas.kernel.address import EndpointId
+from ciaas.kernel.catalogue import Catalogue
+from ciaas.ports import Clock, Conflict, DiskFull, Feed, Missing, Point
+from ciaas.storage.history import DuckHistory
+from ciaas.storage.registry import Registry
+from cpaas.access.keys import DataSubjectEntry
+from security.encryption.envelope import SealingError
+from security.encryption.keyring import KeyRing
+from security.encryption.private_file import PrivateFileError
+from security.encryption.subjects import PURPOSE, SubjectErased, SubjectKeys
+
+log = logging.getLogger(__name__)
+
+
+class CityConfidential:
+    """Covers history, and knows the data subjects: `cpaas.access.keys.Subjects`."""
+
+    def __init__(
+        self,
+        home: Home,
+        keys: KeyRing,
+        registry: Registry,
+        catalogue: Catalogue,
+        history: DuckHistory,
+        clock: Clock,
+    ) -> None:
+        """Cover the history; what was erased elsewhere is erased here before anything is read.
+
+        Args:
+            home: Where the keys of data subjects lie.
+            keys: What they are sealed under.
+            registry: Keeps who is a data subject.
+            catalogue: Knows which points are whose.
+            history: Nothing may have read from it yet.
+            clock: Of this machine.
+        """
+        self.keys = SubjectKeys(home.subjects, keys.envelope(PURPOSE))
+        self._registry, self._catalogue, self._clock = registry, catalogue, clock
+        self._changing = threading.Lock()
+        self.values = ConfidentialValues(self._key)
+        self._known = {(s.project, s.name): s for s in registry.subjects.all()}
+        self._apply_erasures()
+        if self._known:
+            self.values.use()
+        history.cover(self.values)
+        catalogue.on_points(self._learn)
+
+    # -- `cpaas.access.keys.Subjects`
+
+    def declare(self, project: int, name: str) -> None:
+        """Make sure that a data subject has a key, before an overlay names it.
+
+        Raises:
+            Conflict: its data were erased, or there are too many data subjects.
+            DiskFull: its key cannot be written.
+        """
+        with self._changing:
+            subject = self._registry.subjects.ensure(project, name, self._clock.now_ms())
+            erased = Conflict(f"the data of {name!r} were erased: nothing is kept of it any more")
+            if subject.erased_at is not None:
+                raise erased
+            try:
+                self.keys.make(subject.number)
+            except SubjectErased:
+                raise erased from None
+            except PrivateFileError as error:
+                raise DiskFull(str(error)) from error
+            self.values.use()
+            self._known = {**self._known, (project, name): subject}
+
+    def listed(self, projects: Sequence[int]) -> Sequence[DataSubjectEntry]:
+        """Return the data subjects of some projects, by project and name."""
+        return [
+            DataSubjectEntry(s.project, s.name, s.created_at, s.erased_at)
+            for s in self._registry.subjects.all()
+            if s.project in projects
+        ]
+
+    def erase(self, project: int, name: str) -> None:
+        """Destroy a data subject's key: its values are gone, and none are taken any more.
+
+        Raises:
+            Missing: there is no such data subject.
+            DiskFull: the erasure cannot be written; nothing was changed.
+        """
+        with self._changing:
+            subject = self._known.get((project, name))
+            if subject is None:
+                raise Missing(f"there is no data subject {name!r}")
+            try:
+                self.keys.erase(subject.number)
+            except OSError as error:
+                raise DiskFull(f"the erasure of {name!r} cannot be written: {error}") from error
+            self._registry.subjects.erase(subject.number, self._clock.now_ms())
+            self._read()
+
+    def refusal(self, point: int) -> str | None:
+        """Return why no sample of a point is taken, None when they are."""
+        subject = self.values.subject(point)
+        if subject is None or self._key(subject) is not None:
+            return None
+        return "the data of this point's data subject were erased, or its key is not in this home"
+
+    # -- private pieces
+
+    def _key(self, number: int) -> bytes | None:
+        try:
+            return self.keys.key(number)
+        except (SealingError, PrivateFileError) as error:
+            log.error("the key of data subject %d does not open: %s", number, error)
+            return None
+
+    def _read(self) -> None:
+        self._known = {(s.project, s.name): s for s in self._registry.subjects.all()}
+
+    def _apply_erasures(self) -> None:
+        """Make both lists of erasures one: a restore may have brought an older one of either."""
+        noted = {s.number for s in self._known.values() if s.erased_at is not None}
+        listed = self.keys.erased()
+        for number in noted - listed:
+            self.keys.erase(number)
+        for number in listed:
+            self.keys.erase(number)  # a crash may have left its key
+            self._registry.subjects.erase(number, self._clock.now_ms())
+        self._read()
+
+    def _learn(self, points: Sequence[Point]) -> None:
+        self.values.declare({point.id: self._subject_of(point) for point in points})
+
+    def _subject_of(self, point: Point) -> int | None:
+        name = self._catalogue.overlay(point.id).get(CONFIDENTIAL)
+        if name is None:
+            return None
+        endpoint = self._catalogue.endpoint(EndpointId(point.address.partition("/")[0]))
+        if endpoint is None or endpoint.feed is not Feed.APP:
+            return None
+        subject = self._known.get((endpoint.project, name))
+        return None if subject is None else subject.number
