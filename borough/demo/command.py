@@ -14,8 +14,8 @@ import click
 
 from borough.home import Home, HomeError
 from borough.platform import Starting, starting
-from borough.roles.watch import describe
-from borough.settings import Settings
+from borough.roles.watch import describe, free_port
+from borough.settings import Listen, Settings
 
 if TYPE_CHECKING:
     from borough.demo.quarter import Summary
@@ -30,7 +30,9 @@ def demo(home: Home, settings: Settings, seconds: float | None, as_json: bool) -
     began = time.monotonic()
     # The quarter's feeds are on this machine, and what is read over HTTP must be public otherwise.
     allowed = (*settings.outgoing_allow, "127.0.0.1/32")
-    settings = settings.model_copy(update={"outgoing_allow": allowed})
+    # Its devices renew their certificates, as those of a city do.
+    est = settings.est or Listen("127.0.0.1", free_port())
+    settings = settings.model_copy(update={"outgoing_allow": allowed, "est": est})
     with starting(home, settings) as coming:
         # Imported while the platform starts: together these take a second of processor time.
         from borough.demo.children import ChildError
@@ -80,6 +82,7 @@ async def _run(
         http=settings.base_url,
         mqtts=(settings.mqtts.host, settings.mqtts.port),
         let_in=let_in,
+        est=None if settings.est is None else f"https://127.0.0.1:{settings.est.port}",
         authority=(settings.https_cert or home.authority / "ca.pem") if settings.secure else None,
     )
     return await run_demo(site, home.path, seconds, stop, began=began)

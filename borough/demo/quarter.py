@@ -45,6 +45,8 @@ class Site:
     """Returns a bearer token of an administrator as soon as devices and callers are let in."""
     authority: FilePath | None = None
     """PEM file to trust for https; None for plain http on loopback."""
+    est: str | None = None
+    """Base address where devices renew their certificates; None for nowhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -346,6 +348,7 @@ class _Run:
             authority=str(self._folders.authority),
             identities=str(self._folders.identities),
             ledgers=str(self._folders.ledgers),
+            est=self._site.est,
             kept=str(self._folders.recordings),
         )
 

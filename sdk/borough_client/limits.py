@@ -19,3 +19,7 @@ COMMAND_WAIT_S_MAX = 60.0
 """Of one request; a longer wait asks again."""
 PAGE_ROWS = 1_000
 """Hits of one page of a search."""
+EST_ANSWER_BYTES_MAX = 1_000_000
+"""Of certificates in one answer, in base64."""
+RENEWAL_SHARE = 2 / 3
+"""Of a certificate's life, after which a device renews it."""

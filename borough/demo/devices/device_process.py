@@ -25,6 +25,7 @@ from borough.demo.devices.launch import Stop, hear_parent, report
 from borough.demo.devices.ledger import Ledger
 from borough.demo.devices.link import Identity, Link, State
 from borough.demo.devices.probe import Probe
+from borough.demo.devices.renewal import Renewal
 from borough.demo.devices.sample import Outgoing, Reading, transaction, update
 from borough.demo.limits import LEDGER_FLUSH_S, STOP_S_MAX
 from borough.demo.recordings.library import Recordings
@@ -60,6 +61,8 @@ class Spec:
     """Folder with ``<uuid>.pem`` and ``<uuid>.key`` of each device."""
     ledgers: str
     """Folder of the ledgers."""
+    est: str | None = None
+    """Base address of the EST port; None renews nothing."""
     kept: str | None = None
     """Folder of the recordings that were read before."""
     period_s: float = 2.0
@@ -135,6 +138,7 @@ class DeviceProcess:
             self._recordings,
             lambda thing: self._links.get(thing.uuid) or self._link(thing, None),
         )
+        self._renewal = None if spec.est is None else Renewal(spec.est, self._identities)
         self._asleep = set(range(len(self._devices)))
         self._due: list[tuple[float, int]] = []
         self._swept = self._flushed = self._reported = 0.0
@@ -156,6 +160,8 @@ class DeviceProcess:
         deadline = time.monotonic() + _LEAVE_S_MAX
         while not all(link.gone for link in self._links.values()) and time.monotonic() < deadline:
             self._turn(live=False)
+        if self._renewal is not None:
+            self._renewal.close()
         self._ledger.close()
         self._report()
         return EXIT_UNSENT if unsent else 0
@@ -221,6 +227,9 @@ class DeviceProcess:
         link = Link(identity, nodes, self._selector, self._acknowledged)
         self._links[thing.uuid] = link
         return link
+
+    def _identities(self) -> list[Identity]:
+        return [link.identity for link in list(self._links.values())]
 
     def _acknowledged(self, message: Outgoing) -> None:
         self._ledger.add(message.readings)
