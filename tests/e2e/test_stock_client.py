@@ -21,7 +21,8 @@ from typing import IO, Any
 import httpx
 import pytest
 
-from tests.promises.platform import PATIENCE_S, Platform, pause, until
+from tests.e2e.est_peer import EstPeer, openssl
+from tests.promises.platform import PATIENCE_S, Platform, free_port, pause, until
 
 pytestmark = [pytest.mark.peer, pytest.mark.slow, pytest.mark.timeout(240)]
 
@@ -44,7 +45,8 @@ def free_address() -> str:
 
 @pytest.fixture(scope="module")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    started = Platform(tmp_path_factory.mktemp("stock") / "home")
+    settings = {"EST": f"127.0.0.1:{free_port()}"}
+    started = Platform(tmp_path_factory.mktemp("stock") / "home", settings=settings)
     started.mqtts = f"{free_address()}:{PORT}"
     try:
         started.start()
@@ -254,6 +256,38 @@ def test_when_it_is_killed_it_is_offline_and_back_again_with_the_same_bundle(
     lamp.process = lamp._start()
     lamp.tell("online", True)
     lamp.wait_online(True)
+
+
+def test_it_comes_back_with_a_certificate_that_was_renewed_by_est(
+    platform: Platform, lamp: Lamp
+) -> None:
+    where = lamp.folder / ".config" / "cloud.io"
+    files = [where / f"{lamp.uuid}-{name}.pem" for name in ("client-cert", "private-key")]
+    request = openssl(
+        *("req", "-new", "-key", str(files[1]), "-outform", "DER"),
+        *(
+            "-subj",
+            f"/CN={lamp.uuid}/O=client",
+            "-addext",
+            f"subjectAltName=URI:urn:uuid:{lamp.uuid}",
+        ),
+    )
+    peer = EstPeer(platform._settings["EST"], where / "ca-cert.pem")
+    [renewed] = peer.renew((files[0], files[1]), request).certificates()
+    lamp.process.kill()
+    lamp.wait_online(False)
+    lamp.end()
+    [first, second] = lamp.client.get(f"/endpoints/{lamp.uuid}/certificates").json()
+    path = f"/endpoints/{lamp.uuid}/certificates/{first['serial']}"
+    assert lamp.client.delete(path).status_code == 204  # so that only the new one opens the door
+    files[0].write_text(renewed)
+    lamp.process = lamp._start()
+    lamp.tell("online", True)
+    lamp.wait_online(True)
+    lamp.tell("add", "lamp")
+    lamp.tell("set", "lamp/power", 7.0)
+    lamp.wait_values("lamp/light/power", [7.0])
+    assert not second["revoked"]
 
 
 def test_when_it_is_banned_it_is_cut_off_and_stays_out(lamp: Lamp) -> None:
