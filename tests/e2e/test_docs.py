@@ -103,6 +103,10 @@ def test_how_to_write_an_app(desk: Desk) -> None:
     read_along(desk, blocks("howto-app.md"))
 
 
+def test_how_to_let_an_application_in(desk: Desk) -> None:
+    read_along(desk, blocks("howto-applications.md"))
+
+
 def test_how_to_compose_a_mashup(desk: Desk) -> None:
     read_along(desk, blocks("howto-mashup.md"))
 

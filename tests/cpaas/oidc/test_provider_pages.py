@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.console.conftest import CHROMIUM, FLAGS
-from tests.console.test_console_access import without_barriers
+from tests.console.barriers import without_barriers
 from tests.cpaas.conftest import House
 from tests.cpaas.oidc.conftest import DEVICE, PASSWORD, party_of
 
