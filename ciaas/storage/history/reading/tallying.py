@@ -19,9 +19,9 @@ from ciaas.storage.history.database import Cursor
 from ciaas.storage.history.reading.measuring import even_width
 
 FUNCTIONS = frozenset({"count", "mean", "min", "max", "sum"})
-_ROWS = Template(
-    "SELECT point_id, observed_at, kind, num, verdict FROM ($rows) LIMIT $samples_max + 1"
-)
+NEEDED = "point_id, observed_at, kind, num, verdict"
+"""Columns of the samples."""
+_ROWS = Template("SELECT $columns FROM ($rows) LIMIT $samples_max + 1")
 _Columns = Mapping[str, NDArray[Any]]
 
 
@@ -34,7 +34,7 @@ def tallied(cursor: Cursor, rows: str, question: Windows, samples_max: int) -> _
         question: All of its functions are among `FUNCTIONS`.
         samples_max: What may be held.
     """
-    query = _ROWS.substitute(rows=rows, samples_max=samples_max)
+    query = _ROWS.substitute(columns=NEEDED, rows=rows, samples_max=samples_max)
     table: Any = cursor.execute(query).to_arrow_table()
     if table.num_rows > samples_max:
         return None

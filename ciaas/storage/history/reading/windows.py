@@ -19,13 +19,14 @@ from ciaas.storage.history.columns import plain
 from ciaas.storage.history.database import Cursor
 from ciaas.storage.history.reading.measuring import Measuring
 from ciaas.storage.history.reading.rows import (
+    COLUMNS,
     asks_by_table,
     condition_of_times,
     newest,
     rows_of,
     within_time,
 )
-from ciaas.storage.history.reading.tallying import FUNCTIONS, tallied
+from ciaas.storage.history.reading.tallying import FUNCTIONS, NEEDED, tallied
 from ciaas.storage.history.reading.watch import Watch
 from ciaas.storage.history.segments.layout import Layout
 from ciaas.storage.history.segments.tables import SampleTables
@@ -89,7 +90,7 @@ def _tallied(cursor: Cursor, layout: Layout, question: Windows, bounds: Bounds) 
     distinct = np.unique(question.points)
     asked = {"asked": pa.table({"id": pa.array(distinct)})} if asks_by_table(distinct) else {}
     with _registered(cursor, **asked):
-        rows = _rows(cursor, layout, question, distinct, 0)
+        rows = _rows(cursor, layout, question, distinct, 0, NEEDED)
         if rows is None:
             return {"grp": np.empty(0, np.int64), "win": np.empty(0, np.int64)}
         return tallied(cursor, rows, question, bounds.windows_samples)
@@ -168,15 +169,26 @@ def _ask(
 
 
 def _rows(
-    cursor: Cursor, layout: Layout, question: Windows, points: Uint32s, before_ms: int
+    cursor: Cursor,
+    layout: Layout,
+    question: Windows,
+    points: Uint32s,
+    before_ms: int,
+    needed: str = COLUMNS,
 ) -> str | None:
-    """Return the SQL of the rows from some time before the first window; None without any."""
+    """Return the SQL of the rows from some time before the first window; None without any.
+
+    There are no fewer columns than the needed ones.
+    """
     start = within_time(int(question.edges[0]) - before_ms)
     end = within_time(int(question.edges[-1]) - 1)
     tables = layout.observed_within(start, end)
     if not tables.numbers or not len(points):
         return None
-    return newest(cursor, tables, rows_of(tables, points, condition_of_times(start, end)))
+    times = condition_of_times(start, end)
+    if not tables.revised:
+        return rows_of(tables, points, times, needed)
+    return newest(cursor, tables, rows_of(tables, points, times))
 
 
 @contextmanager
