@@ -18,6 +18,7 @@ from borough.roles.adapter_means import adapter_means
 from borough.roles.documents import source_of
 from borough.roles.field_report import write_report
 from borough.roles.guard import guarded
+from borough.roles.lean import settle_heap
 from borough.roles.sightings import report_sightings
 from borough.settings import Settings
 from borough.wiring import open_keys, read_bus
@@ -123,6 +124,8 @@ class Field:
         while True:
             if (version := self._registry.version()) != self._version:
                 await self._apply(runtime)
+                if not self._version:
+                    settle_heap()  # a reading is a few small objects without a cycle
                 self._version = version
             try:
                 await asyncio.wait_for(self._changed.wait(), POLL_S)

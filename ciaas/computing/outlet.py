@@ -23,16 +23,18 @@ class InternalOutlet:
         self._subject = subject
 
     async def publish(self, frame: Frame, message_id: str) -> None:
-        """Return after the stream stored the frame, or knew the id.
+        """Return after the stream stored the frame, or knew the id; raises as `send`."""
+        await self.send(encode(frame), message_id)
+
+    async def send(self, body: bytes, message_id: str) -> None:
+        """Return after the stream stored an encoded frame, or knew the id.
 
         Raises:
             OutletUnavailable: nothing can be said about whether the frame arrived.
             OutletFull: it was not stored; core is behind.
         """
         try:
-            await self._stream.publish(
-                self._subject, encode(frame), headers={"Nats-Msg-Id": message_id}
-            )
+            await self._stream.publish(self._subject, body, headers={"Nats-Msg-Id": message_id})
         except APIError as error:
             if error.err_code == _STREAM_FULL:
                 raise OutletFull(str(error.description)) from error

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from ciaas.kernel.sample import Frame
-
 
 class OutletUnavailable(Exception):
     """The stream cannot be reached now; the same frame may be published later."""
@@ -18,8 +16,10 @@ class OutletFull(Exception):
 class Outlet(Protocol):
     """The durable stream that core reads. One call at a time."""
 
-    async def publish(self, frame: Frame, message_id: str) -> None:
-        """Return after the stream stored the frame, or recognised the id as a repeat.
+    async def send(self, body: bytes, message_id: str) -> None:
+        """Return after the stream stored a frame, or recognised the id as a repeat.
+
+        ``body`` is the frame as `ciaas.kernel.columns.encode` gives it.
 
         Raises:
             OutletUnavailable: nothing can be said about whether the frame arrived.

@@ -12,6 +12,7 @@ from typing import Any
 
 from adapters.catalogue import ADAPTERS
 from ciaas.kernel.address import PointAddress
+from ciaas.kernel.columns import decode
 from ciaas.kernel.sample import Frame, Reason
 from ciaas.sensorisation.connection import ConnectionPlan, check_document
 from ciaas.sensorisation.handover.spool import Spool
@@ -25,8 +26,8 @@ class Outlet:
     def __init__(self) -> None:
         self.frames: list[Frame] = []
 
-    async def publish(self, frame: Frame, message_id: str) -> None:
-        self.frames.append(frame)
+    async def send(self, body: bytes, message_id: str) -> None:
+        self.frames.append(decode(body))
 
     def rows(self) -> Frame:
         return Frame.concat(self.frames)

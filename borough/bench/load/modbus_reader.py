@@ -21,8 +21,7 @@ from pymodbus.client import AsyncModbusTcpClient
 from adapters.catalogue import ADAPTERS
 from borough.bench.load.modbus_server import HOST
 from borough.clock import MachineClock
-from ciaas.kernel.columns import encode
-from ciaas.kernel.sample import Frame
+from borough.roles.lean import settle_heap
 from ciaas.sensorisation.connection import check_document
 from ciaas.sensorisation.ending import end
 from ciaas.sensorisation.handover.spool import Spool
@@ -30,14 +29,14 @@ from ciaas.sensorisation.runtime import Runtime
 
 
 class Encoding:
-    """An outlet up to the socket: the frame becomes the bytes that the stream would be sent."""
+    """An outlet up to the socket: takes the bytes that the stream would be sent."""
 
     def __init__(self) -> None:
         self.bytes = 0
 
-    async def publish(self, frame: Frame, message_id: str) -> None:
-        """Encode the frame."""
-        self.bytes += len(encode(frame))
+    async def send(self, body: bytes, message_id: str) -> None:
+        """Count the bytes of an encoded frame."""
+        self.bytes += len(body)
 
 
 @asynccontextmanager
@@ -56,6 +55,7 @@ async def runtime(told: Mapping[str, Any]) -> AsyncIterator[Callable[[], int]]:
         addresses = [point.address for device in plan.devices for point in device.points]
         ids = {address: number for number, address in enumerate(addresses, start=1)}
         await polling.apply(plan, ids, 1)
+        settle_heap()  # as the field role does
         try:
             yield lambda: sum(device.ok for device in polling.health().devices)
         finally:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 import numpy as np
@@ -100,7 +100,7 @@ class Gathering:
         while self._rows:
             rows = [self._rows.popleft() for _ in range(min(FRAME_ROWS_MAX, len(self._rows)))]
             frame = to_frame(rows)
-            kept = frame.select(np.isin(frame.source, list(self.remembered)))
+            kept = self._kept(frame) if self.remembered else None
             storing = asyncio.ensure_future(asyncio.to_thread(self._spool.append, frame, kept))
             self._storing = len(rows)
             try:
@@ -120,6 +120,9 @@ class Gathering:
                 self._storing = 0
             self._settle(len(rows))
             self._stored()
+
+    def _kept(self, frame: Frame) -> Frame:
+        return frame.select(np.isin(frame.source, list(self.remembered)))
 
     def lost(self, samples: int, first: int, last: int) -> None:
         """Record readings that were dropped before they became rows."""
@@ -148,19 +151,19 @@ class Gathering:
 
 def to_frame(rows: Sequence[Row]) -> Frame:
     """Return rows as columns. ``received`` is the time of observation until the stream sets it."""
-    values = [row.value for row in rows]
-    observed = [row.observed for row in rows]
-    columns: dict[str, Iterable[object]] = {
-        "point": [row.point for row in rows],
+    point, observed, values, source = zip(*rows, strict=True)
+    kind, num, txt, verdict, reason, raw = zip(*values, strict=True)
+    columns: dict[str, Sequence[object]] = {
+        "point": point,
         "observed": observed,
         "received": observed,
-        "kind": [value.kind for value in values],
-        "num": [value.num for value in values],
-        "txt": [value.txt for value in values],
-        "verdict": [value.verdict for value in values],
-        "reason": [value.reason for value in values],
-        "raw": [value.raw for value in values],
-        "source": [row.source for row in rows],
-        "revision": [0] * len(rows),
+        "kind": kind,
+        "num": num,
+        "txt": txt,
+        "verdict": verdict,
+        "reason": reason,
+        "raw": raw,
+        "source": source,
     }
-    return Frame(**{name: np.array(column, DTYPES[name]) for name, column in columns.items()})
+    made = {name: np.array(column, DTYPES[name]) for name, column in columns.items()}
+    return Frame(**made, revision=np.zeros(len(rows), DTYPES["revision"]))

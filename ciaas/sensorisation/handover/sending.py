@@ -73,10 +73,10 @@ class Sending:
             waiting = await asyncio.to_thread(self._spool.waiting)
         done = 0
         try:
-            for sequence, frame in waiting:
-                await self._outlet.publish(frame, f"field:{self._spool.source}:{sequence}")
+            for sequence, samples, body in waiting:
+                await self._outlet.send(body, f"field:{self._spool.source}:{sequence}")
                 done = sequence
-                self.samples += len(frame)
+                self.samples += samples
         finally:
             self._spool.handed_over(done)
         return len(waiting) == SPOOL_PAGE_FRAMES

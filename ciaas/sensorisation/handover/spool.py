@@ -61,7 +61,14 @@ class Spooled(NamedTuple):
     """A frame waiting to be handed over."""
 
     sequence: int
-    frame: Frame
+    samples: int
+    body: bytes
+    """The frame as it travels, Arrow IPC."""
+
+    @property
+    def frame(self) -> Frame:
+        """The frame decoded, each time anew."""
+        return decode(self.body)
 
 
 class Last(NamedTuple):
@@ -178,7 +185,7 @@ class Spool:
                 raise
             self._bytes += len(body) - freed - made
             assert cursor.lastrowid is not None
-            self._note(Spooled(cursor.lastrowid, frame), handed, dropped)
+            self._note(Spooled(cursor.lastrowid, len(frame), body), handed, dropped)
         return cursor.lastrowid
 
     def last(self, points: Collection[int]) -> Sequence[Last]:
@@ -206,10 +213,11 @@ class Spool:
         """
         with self._lock, _refusals():
             rows = self._database.execute(
-                "SELECT sequence, body FROM frame WHERE sequence > ? ORDER BY sequence LIMIT ?",
+                "SELECT sequence, samples, body FROM frame WHERE sequence > ?"
+                " ORDER BY sequence LIMIT ?",
                 [max(after, self._handed), SPOOL_PAGE_FRAMES],
             ).fetchall()
-        return [Spooled(sequence, decode(body)) for sequence, body in rows]
+        return [Spooled(*row) for row in rows]
 
     def handed_over(self, upto: int) -> None:
         """Forget the frames up to a number, that one included: the stream has them.

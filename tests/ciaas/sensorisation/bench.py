@@ -11,6 +11,7 @@ from random import Random
 from typing import Any, ClassVar
 
 from ciaas.kernel.address import PointAddress
+from ciaas.kernel.columns import decode
 from ciaas.kernel.sample import Frame
 from ciaas.sensorisation.connection import ConnectionPlan, check_document
 from ciaas.sensorisation.contract import (
@@ -98,12 +99,12 @@ class CollectingOutlet:
         self.ids: list[str] = []
         self.refusal: Exception | None = None
 
-    async def publish(self, frame: Frame, message_id: str) -> None:
+    async def send(self, body: bytes, message_id: str) -> None:
         await asyncio.sleep(0)
         if self.refusal is not None:
             raise self.refusal
         self.ids.append(message_id)
-        self.frames[message_id] = frame
+        self.frames[message_id] = decode(body)
 
     def rows(self) -> Frame:
         return Frame.concat(list(self.frames.values()))

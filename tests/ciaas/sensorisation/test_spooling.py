@@ -13,6 +13,7 @@ from random import Random
 import pytest
 
 import ciaas.sensorisation.handover.sending as sending_module
+from ciaas.kernel.columns import encode
 from ciaas.kernel.sample import Frame, Kind, Reason, Verdict
 from ciaas.limits import FRAME_ROWS_MAX, GAPS_KEPT_MAX, SPOOL_PAGE_FRAMES
 from ciaas.sensorisation.handover.gathering import Gathering, to_frame
@@ -108,7 +109,7 @@ def test_what_was_just_stored_is_sent_without_asking_the_disk(tmp_path: Path) ->
     assert spool.at_hand() is None
     assert [entry.sequence for entry in spool.waiting()] == [number - 1, number]
     spool.handed_over(number - 1)
-    assert spool.at_hand() == ((number, fresh),)
+    assert spool.at_hand() == ((number, len(fresh), encode(fresh)),)
     spool.handed_over(number)
     assert spool.at_hand() == () and list(spool.waiting()) == []
     for _ in range(SPOOL_PAGE_FRAMES + 1):
