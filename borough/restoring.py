@@ -17,6 +17,7 @@ from ciaas.ports import HistoryError, RegistryError
 from security.encryption.authority import Authority
 from security.encryption.certificates import AuthorityError
 from security.encryption.keyring import KeyRing
+from security.encryption.subjects import ERASED_FILE, erased_in
 
 _VERIFIER = Path(__file__).with_name("audit_verify.py")
 
@@ -35,7 +36,7 @@ class Restored:
     """What the verifier said last."""
 
 
-def restore(home: Home, path: Path, keys: Path | None) -> Restored:
+def restore(home: Home, path: Path, keys: Path | None, subjects: Path | None = None) -> Restored:
     """Unpack a backup into a home that holds nothing yet, and check what came back.
 
     A home that is not sound in the end is left empty again.
@@ -44,6 +45,9 @@ def restore(home: Home, path: Path, keys: Path | None) -> Restored:
         home: Empty, or with a key file alone.
         path: The archive.
         keys: The key file of the home that was backed up; None when it lies in the home already.
+        subjects: A copy of its folder of keys of data subjects; None when there is none, or it
+            lies in the home already. Keys that its list of erasures names stay out, and the next
+            start destroys those that the backup itself knows as erased.
 
     Raises:
         HomeError: one sentence that says what is wrong and what to do.
@@ -54,12 +58,15 @@ def restore(home: Home, path: Path, keys: Path | None) -> Restored:
     if shutil.disk_usage(home.path).free < content.size:
         raise HomeError(f"{home.path} has no room for {content.size // 10**6} MB; free some first")
     brought, ring = _bring_keys(home, keys)
+    had_subjects = home.subjects.exists()
     folder = home.path / "restore"
     shutil.rmtree(folder, ignore_errors=True)
     moved: list[Path] = []
     try:
         folder.mkdir(mode=0o700)
         archive.unpack(path, folder)
+        if subjects is not None:
+            _bring_subjects(home, subjects)
         _check_authority(ring, folder / "authority")
         for part in sorted(folder.iterdir()):
             target = home.path / part.name
@@ -72,6 +79,8 @@ def restore(home: Home, path: Path, keys: Path | None) -> Restored:
             shutil.rmtree(part) if part.is_dir() else part.unlink()
         if brought:
             home.keys.unlink()
+        if not had_subjects:
+            shutil.rmtree(home.subjects, ignore_errors=True)
         raise
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -108,6 +117,22 @@ def _bring_keys(home: Home, keys: Path | None) -> tuple[bool, KeyRing]:
     except HomeError:
         home.keys.unlink()
         raise
+
+
+def _bring_subjects(home: Home, folder: Path) -> None:
+    """Copy the keys of data subjects, but for those that were erased."""
+    if home.subjects.exists():
+        raise HomeError(f"{home.subjects} is there already; leave --subjects out, or move it away")
+    if not folder.is_dir():
+        raise HomeError(f"{folder} is no folder of keys of data subjects")
+    home.subjects.mkdir(mode=0o700)
+    erased = erased_in(folder)
+    for path in sorted(folder.iterdir()):
+        number = path.stem if path.suffix == ".key" else ""
+        if path.name == ERASED_FILE or (number.isdigit() and int(number) not in erased):
+            target = home.subjects / path.name
+            target.touch(0o600)
+            target.write_bytes(path.read_bytes())
 
 
 def _check_authority(ring: KeyRing, folder: Path) -> None:

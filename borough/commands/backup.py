@@ -52,13 +52,18 @@ def backup(target: Path, json_: bool) -> None:
 @click.command()
 @click.argument("archive", type=click.Path(path_type=Path))
 @click.option("--keys", type=click.Path(path_type=Path), help="keys.json of the old home.")
+@click.option(
+    "--subjects",
+    type=click.Path(path_type=Path),
+    help="Copy of the old home's folder of keys of data subjects.",
+)
 @_as_json
-def restore(archive: Path, keys: Path | None, json_: bool) -> None:
+def restore(archive: Path, keys: Path | None, subjects: Path | None, json_: bool) -> None:
     """Bring a backup back into an empty home, and check all of it."""
     from borough.restoring import restore as bring_back
 
     home = Home(load_settings().home)
-    found = bring_back(home, archive, keys)
+    found = bring_back(home, archive, keys, subjects)
     if json_:
         click.echo(json.dumps(asdict(found) | {"home": str(home.path)}))
         return

@@ -15,7 +15,7 @@ import math
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 import numpy as np
@@ -29,7 +29,9 @@ from ciaas.ports import HistoryError, Series
 log = logging.getLogger(__name__)
 
 PREFIX = "borough-sealed.1."
-_NOTHING: tuple[int, float, None, None] = (int(Kind.NULL), math.nan, None, None)
+_Value: TypeAlias = tuple[int, float, str | None, str | None]
+"""Kind, number, text, and the value as sent."""
+_NOTHING: _Value = (int(Kind.NULL), math.nan, None, None)
 
 
 class ConfidentialValues:
@@ -148,9 +150,9 @@ class ConfidentialValues:
         points: NDArray[Any],
         observed: NDArray[Any],
         txt: NDArray[Any],
-    ) -> list[tuple[int, tuple[int, float, str | None, str | None]]]:
+    ) -> list[tuple[int, _Value]]:
         ciphers: dict[int, AESSIV | None] = {}
-        found = []
+        found: list[tuple[int, _Value]] = []
         for row in rows:
             number, _, letters = txt[row].removeprefix(PREFIX).partition(".")
             if not (number.isascii() and number.isdigit() and len(number) < 10):

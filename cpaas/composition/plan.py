@@ -41,6 +41,8 @@ class Found(NamedTuple):
     constraint: Constraint
     type: ValueType
     unit: str | None
+    confidential: bool = False
+    """Its values lie encrypted; what mashups remember would not."""
 
 
 class Surroundings(Protocol):
@@ -214,6 +216,12 @@ class _Planning:
                 f"{node}: the filter finds more than {MASHUP_POINTS_MAX} points; narrow it", node
             )
         points = sorted(found.values(), key=lambda point: point.address)
+        if closed := next((point for point in points if point.confidential), None):
+            raise Fault(
+                f"{node}: {closed.address} is confidential, and a mashup would keep what it reads "
+                "in clear; leave it out",
+                node,
+            )
         keys = [self._key(_label(point.address, params.per)) for point in points]
         if len(set(keys)) < len(keys):
             raise Fault(

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from ciaas.interoperability.overlay import check_overlay
+from ciaas.interoperability.overlay import CONFIDENTIAL, check_overlay
 from ciaas.kernel.address import EndpointId, PointAddress
 from ciaas.kernel.catalogue import Catalogue
 from ciaas.kernel.model import Attribute, EndpointModel, Node, Thing
@@ -199,5 +199,12 @@ class _Eyes:
         return self._described(point)
 
     def _described(self, point: Point) -> Found:
-        unit = self.workshop.catalogue.overlay(point.id).get("unit")
-        return Found(point.id, point.address, point.constraint, point.type, unit)
+        said = self.workshop.catalogue.overlay(point.id)
+        return Found(
+            point.id,
+            point.address,
+            point.constraint,
+            point.type,
+            said.get("unit"),
+            CONFIDENTIAL in said,
+        )

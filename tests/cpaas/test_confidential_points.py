@@ -235,3 +235,19 @@ def test_the_key_lies_sealed_in_a_file_that_goes_with_the_erasure(
     assert path.read_text().startswith("v2.2.")
     house.client().delete("/data-subjects/citizen-7")
     assert not path.exists() and (path.parent / "erased").read_text().split() == [path.stem]
+
+
+def test_no_mashup_reads_them(house: House) -> None:
+    point = confidential(house)
+    house.observe((point, 61.5, T0))
+    document = {
+        "name": "Pulse",
+        "nodes": [
+            {"id": "in", "type": "source", "params": {"points": [point]}},
+            {"id": "out", "type": "virtual-point", "params": {"name": "pulse"}},
+        ],
+        "wires": [{"from": "in.out", "to": "out.in"}],
+    }
+    made = house.client().post("/mashups", json=document)
+    answer = house.client().get(f"/mashups/{made.json()['uuid']}/check")
+    assert answer.status_code == 422 and "is confidential" in answer.json()["detail"]
