@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
 
-from ciaas.computing.outgoing import Outgoing
 from ciaas.computing.reach import Reach
 from ciaas.limits import SERVICE_CHECKS_AT_ONCE
 from ciaas.management.services.directory import Services
@@ -21,6 +21,9 @@ from security.aaa.oidc.tokens.identity import IdTokens
 from security.aaa.oidc.tokens.signing import SigningKeys
 from security.aaa.rights import Rights
 from security.encryption.keyring import KeyRing
+
+if TYPE_CHECKING:
+    from ciaas.computing.outgoing import Outgoing
 
 
 class CityApplications:
@@ -58,9 +61,7 @@ class CityApplications:
             clock.now_ms,
         )
         reach = Reach.of(outgoing_allow)
-        self.watch = ServiceWatch(
-            registry.services, lambda: Outgoing(reach, connections=SERVICE_CHECKS_AT_ONCE), clock
-        )
+        self.watch = ServiceWatch(registry.services, lambda: _outgoing(reach), clock)
 
     def desk(self, accounts: Accounts, rights: Rights) -> Oidc:
         """Return what the routes act on."""
@@ -84,3 +85,9 @@ class CityApplications:
             now_ms,
         )
         return Oidc(provider, services, self.watch)
+
+
+def _outgoing(reach: Reach) -> Outgoing:
+    from ciaas.computing.outgoing import Outgoing  # for who has services: not at each start
+
+    return Outgoing(reach, connections=SERVICE_CHECKS_AT_ONCE)

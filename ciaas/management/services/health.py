@@ -7,8 +7,8 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 
-from ciaas.computing.outgoing import Outgoing
 from ciaas.computing.reach import OutgoingError
 from ciaas.limits import (
     SERVICE_ANSWER_BYTES_MAX,
@@ -18,6 +18,9 @@ from ciaas.limits import (
 )
 from ciaas.management.services.ports import Service, ServiceStore
 from ciaas.ports import Clock, RegistryError
+
+if TYPE_CHECKING:
+    from ciaas.computing.outgoing import Outgoing
 
 log = logging.getLogger(__name__)
 

@@ -23,6 +23,8 @@ SENTENCES: Final[Mapping[str, str]] = {
     Scope.WRITE.value: "set points and record values where you may",
     Scope.CONFIGURE.value: "change endpoints, metadata and connections where you may",
     Scope.GRANT.value: "give rights and take them away where you may",
+    Scope.AUDIT.value: "read the record of who did what, where you may audit",
+    Scope.AUDIT.value: "read the record of who did what, where you may audit",
     Scope.ADMIN.value: "manage users and projects",
     OFFLINE: "go on when you have signed out, until you withdraw it",
 }
