@@ -9,7 +9,8 @@ from security.aaa.levels import Level
 from security.aaa.oidc.errors import UnknownService
 from security.aaa.oidc.ports import Application
 from security.aaa.rights import Rights
-from security.aaa.tokens import Scope
+from security.aaa.subjects import Who
+from security.aaa.tokens import Principal, Scope
 from security.ports import User
 
 _PREFIX = "urn:uuid:"
@@ -27,35 +28,36 @@ class Services:
     def __init__(self, store: ServiceStore, rights: Rights) -> None:
         self.store, self._rights = store, rights
 
-    def seen(self, user: int) -> Sequence[Service]:
-        """Return the services that a user may know, oldest first."""
-        return [service for service in self.store.services() if self.knows(user, service)]
+    def seen(self, who: Who) -> Sequence[Service]:
+        """Return the services that somebody may know, oldest first."""
+        return [service for service in self.store.services() if self.knows(who, service)]
 
-    def find(self, user: int, uuid: str) -> Service:
-        """Return a service that a user may know; raises UnknownService."""
+    def find(self, who: Who, uuid: str) -> Service:
+        """Return a service that somebody may know; raises UnknownService."""
         found = self.store.service(uuid)
-        if found is None or not self.knows(user, found):
+        if found is None or not self.knows(who, found):
             raise UnknownService("no service of that name is visible")
         return found
 
-    def knows(self, user: int, service: Service) -> bool:
+    def knows(self, who: Who, service: Service) -> bool:
         """Tell whether a user may know the service: by a right on it, or on one of its scopes."""
-        return self._rights.under(user, service.path, Level.ACCESS)
+        return self._rights.under(who, service.path, Level.ACCESS)
 
-    def scopes_of(self, user: int, service: Service) -> frozenset[str]:
-        """Return the scopes that a user holds."""
+    def scopes_of(self, who: Who, service: Service) -> frozenset[str]:
+        """Return the scopes that somebody holds."""
         level = self._rights.level
         return frozenset(
             scope
             for scope, need in service.scopes.items()
-            if level(user, (*service.path, scope)) >= need
+            if level(who, (*service.path, scope)) >= need
         )
 
     # -- what the provider asks
 
     def held(self, user: User, audience: str) -> frozenset[str]:
         """Return the scopes that a user was granted; raises UnknownService."""
-        return self.scopes_of(user.id, self.find(user.id, audience.removeprefix(_PREFIX)))
+        who = Principal(user, frozenset(), 0).party()
+        return self.scopes_of(who, self.find(who, audience.removeprefix(_PREFIX)))
 
     def within(self, audience: str, scopes: frozenset[str]) -> frozenset[str]:
         """Return the scopes that are no more than these of the platform; raises UnknownService."""

@@ -68,7 +68,7 @@ class ScopeGrant(BaseModel):
 def listed(caller: Reader, text: Annotated[str, Query(max_length=100)] = "") -> Response:
     """List the services that the caller may know; a text is looked for in name and description."""
     wanted = text.casefold()
-    found = caller.city.oidc.services.seen(caller.user)
+    found = caller.city.oidc.services.seen(caller.party)
     return as_json(
         [
             _entity(caller, service)
@@ -206,7 +206,7 @@ def _application(caller: Caller, client_id: str) -> Any:
 def _found(caller: Caller, uuid: str) -> Service:
     """Return a service that the caller may know; raises Problem (404)."""
     try:
-        return caller.city.oidc.services.find(caller.user, uuid)
+        return caller.city.oidc.services.find(caller.party, uuid)
     except UnknownService:
         raise not_found() from None
 
@@ -235,7 +235,7 @@ def _entity(caller: Caller, service: Service) -> dict[str, Any]:
         "version": service.release,
         "published_at": rfc3339(service.published_at),
         "scopes": _names(service.scopes),
-        "mine": sorted(caller.city.oidc.services.scopes_of(caller.user, service)),
+        "mine": sorted(caller.city.oidc.services.scopes_of(caller.party, service)),
         "health": {
             "state": health.state,
             "why": health.why,
