@@ -52,7 +52,7 @@ CONFIGS: dict[str, dict[str, Any]] = {
         "topic": "thing",
         "timeout_s": 0.5,
     },
-    "web": {"url": "http://127.0.0.1:{port}/", "timeout_s": 0.2, "fresh_s": 0},
+    "web": {"url": "http://127.0.0.1:{port}/", "timeout_s": 0.6, "fresh_s": 0},
 }
 
 
