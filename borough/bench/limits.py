@@ -35,6 +35,8 @@ PROBES_WAITING_MAX = 200
 RIGHTS_GRANTS = 1_000_000
 RIGHTS_POINTS = 100_000
 RIGHTS_CHECKS = 200_000
+RIGHTS_ENDPOINTS = 1_000
+"""Of the points that are granted by class, selection and endpoint group."""
 MASHUP_EVENTS = 2_000_000
 """Samples in the live stream that each side reads."""
 MASHUP_COMMIT_ROWS = 1_000

@@ -1,8 +1,9 @@
 """The bench ``rights``: one question, and filtering points, at a million grants.
 
 Both are asked of one engine that holds all grants, for users picked at random, beside the same
-number of look-ups in one dict of the very paths. Times are those of the thread's processor: what
-other processes of the machine do is not measured.
+number of look-ups in one dict of the very paths: about points that grants name, and, as ``sets``
+and ``filter-sets``, about points that grants on classes, selections and endpoint groups reach.
+Times are those of the thread's processor: what other processes of the machine do is not measured.
 """
 
 from __future__ import annotations
@@ -11,17 +12,17 @@ import random
 import sys
 import time
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
-from borough.bench.limits import RIGHTS_CHECKS, RIGHTS_GRANTS, RIGHTS_POINTS
+from borough.bench.limits import RIGHTS_CHECKS, RIGHTS_ENDPOINTS, RIGHTS_GRANTS, RIGHTS_POINTS
 from borough.bench.result import Case, Pair, Result
+from borough.bench.rig.town import Town, town_of_sets
 from borough.roles.lean import settle_heap
 from borough.settings import Settings
 from security.aaa.levels import Level
 from security.aaa.rights import Path, Rights
 from security.ports import Grant, GroupChanges, GroupGrant, Membership
 
-CASES = ("check", "filter")
+CASES = ("check", "filter", "sets", "filter-sets")
 
 CHECK_US = 8.0
 FILTER_MS = 50.0
@@ -33,27 +34,22 @@ _SHARE_OF_GROUPS = 10
 _SEED = 3
 
 
-class _Town(NamedTuple):
-    """A registry's worth of grants, and what is asked of it."""
-
-    rights: Rights
-    questions: Sequence[tuple[int, Path]]
-    points: Sequence[Path]
-    users: int
-
-
 def bench(
     settings: Settings, cases: Sequence[str], pairs: int, say: Callable[[str], None]
 ) -> Result:
     """Measure the chosen cases; ``settings`` are for benches that start a platform."""
     say(f"granting {RIGHTS_GRANTS:,} times")
     town = _town(RIGHTS_GRANTS, RIGHTS_POINTS, RIGHTS_CHECKS)
+    towns = {False: town}
+    if not _OF_SETS.isdisjoint(cases):
+        say("granting classes, selections and endpoint groups")
+        towns[True] = town_of_sets(town, RIGHTS_ENDPOINTS, RIGHTS_POINTS, RIGHTS_CHECKS)
     settle_heap()  # as core does once its rights are loaded
     shown = []
     for name in cases:
         say(f"measuring {name}")
         measure, unit, bar = _MEASURES[name]
-        taken = [measure(town, number) for number in range(pairs)]
+        taken = [measure(towns[name in _OF_SETS], number) for number in range(pairs)]
         dict_ = sorted(lookup for _, lookup in taken)[pairs // 2]
         # The bar is a time, not a ratio: held against 1, with the look-up's time beside it.
         found = [Pair(ours, 1.0) for ours, _ in taken]
@@ -65,7 +61,7 @@ def bench(
     return Result("rights", shown, facts)
 
 
-def _check(town: _Town, number: int) -> tuple[float, float]:
+def _check(town: Town, number: int) -> tuple[float, float]:
     """Return microseconds of one question, and of one look-up."""
     level = town.rights.level
     known = {path: Level.READ for _, path in town.questions}
@@ -80,11 +76,11 @@ def _check(town: _Town, number: int) -> tuple[float, float]:
     return (asked - began) * each, (ended - asked) * each
 
 
-def _filter(town: _Town, number: int) -> tuple[float, float]:
+def _filter(town: Town, number: int) -> tuple[float, float]:
     """Return milliseconds to filter all points for one user, and to look each one up."""
     known = dict.fromkeys(town.points, Level.READ)
     began = time.thread_time()
-    town.rights.visible(number % town.users, town.points, Level.READ)
+    town.rights.visible(number % town.users, town.points, Level.READ, town.numbers)
     asked = time.thread_time()
     for path in town.points:
         known.get(path)
@@ -92,7 +88,7 @@ def _filter(town: _Town, number: int) -> tuple[float, float]:
     return (asked - began) * 1e3, (ended - asked) * 1e3
 
 
-def _town(grants: int, points: int, checks: int) -> _Town:
+def _town(grants: int, points: int, checks: int) -> Town:
     """Return an engine with so many grants: endpoints and single points, of users and groups."""
     draw = random.Random(_SEED)  # noqa: S311 - the same town at each run
     endpoints = [sys.intern(f"{n:08x}-0000-4000-8000-{n:012x}") for n in range(_ENDPOINTS)]
@@ -124,10 +120,13 @@ def _town(grants: int, points: int, checks: int) -> _Town:
         for n in range(points)
     ]
     questions = [(draw.randrange(users), draw.choice(paths)) for _ in range(checks)]
-    return _Town(rights, questions, paths, users)
+    return Town(rights, questions, paths, users)
 
 
-_MEASURES: dict[str, tuple[Callable[[_Town, int], tuple[float, float]], str, float]] = {
+_MEASURES: dict[str, tuple[Callable[[Town, int], tuple[float, float]], str, float]] = {
     "check": (_check, "us", CHECK_US),
     "filter": (_filter, "ms", FILTER_MS),
+    "sets": (_check, "us", CHECK_US),
+    "filter-sets": (_filter, "ms", FILTER_MS),
 }
+_OF_SETS = frozenset({"sets", "filter-sets"})

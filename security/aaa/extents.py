@@ -60,23 +60,23 @@ def extent_of(text: str) -> Extent:
 
 
 class Sets(Protocol):
-    """Who is in a set now; may be asked from any thread."""
+    """Who is in a set now; may be asked from any thread. Sets are named as `extent_text` writes."""
 
     def number(self, path: Path) -> int | None:
         """Return the number of a point, None when the path is not one of a point in force."""
         ...
 
-    def has(self, extent: SetExtent, path: Path, number: int | None) -> bool:
+    def has(self, key: str, path: Path, number: int | None) -> bool:
         """Tell whether a path is in the set; ``number`` is what `number` returns for it."""
         ...
 
     def mask(
-        self, extent: SetExtent, paths: Sequence[Path], numbers: NDArray[np.integer]
+        self, key: str, paths: Sequence[Path], numbers: NDArray[np.integer]
     ) -> NDArray[np.bool_]:
         """Return which of these paths are in the set; a number below 0 is no point's."""
         ...
 
-    def below(self, extent: SetExtent, path: Path) -> Iterator[Path]:
+    def below(self, key: str, path: Path) -> Iterator[Path]:
         """Yield the members at or below a path: points, or of endpoint groups endpoints.
 
         A path below an endpoint of a group is such a member itself.

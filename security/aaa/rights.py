@@ -101,6 +101,7 @@ class Rights:
         self._state = State.untrusted()
         self._untrusted = self._state
         self._sets: Sets | None = None
+        self._always = Moment(0, None, None)
         self._writing = threading.Lock()
 
     @property
@@ -111,6 +112,7 @@ class Rights:
     def bind(self, sets: Sets) -> None:
         """Have someone tell who is in a set; until then a DENY on one denies its whole project."""
         self._sets = sets
+        self._always = Moment(0, None, sets)
 
     def tide(self) -> int:
         """Return a number that grows whenever an answer may have become another one.
@@ -128,7 +130,9 @@ class Rights:
         hand = state.hand(who)
         if hand is None:
             return Level.DENY
-        return hand.plain.level(path) if hand.is_plain else hand.level(path, self._moment(who))
+        if hand.is_plain:
+            return hand.plain.level(path)
+        return hand.level(path, self._always if hand.is_timeless else self._moment(who))
 
     def group_level(self, group: int, path: Path) -> Level:
         """Return what the group gives its members on the path, whatever else they hold."""

@@ -54,21 +54,28 @@ class Book:
     def number(self, path: Path) -> int | None:
         return POINTS.index(path) if path in POINTS else None
 
-    def has(self, extent: SetExtent, path: Path, number: int | None) -> bool:
-        return inside(extent, path)
+    def has(self, key: str, path: Path, number: int | None) -> bool:
+        return inside(set_of(key), path)
 
     def mask(
-        self, extent: SetExtent, paths: Sequence[Path], numbers: NDArray[np.integer]
+        self, key: str, paths: Sequence[Path], numbers: NDArray[np.integer]
     ) -> NDArray[np.bool_]:
         assert [self.number(path) for path in paths] == [n if n >= 0 else None for n in numbers]
-        return np.array([inside(extent, path) for path in paths], np.bool_)
+        return np.array([inside(set_of(key), path) for path in paths], np.bool_)
 
-    def below(self, extent: SetExtent, path: Path) -> Iterator[Path]:
+    def below(self, key: str, path: Path) -> Iterator[Path]:
+        extent = set_of(key)
         if extent.kind is SetKind.ENDPOINTS and inside(extent, path):
             yield path
         yield from (m for m in SETS[extent] if len(m) > len(path) and m[: len(path)] == path)
         if path in SETS[extent] and extent.kind is not SetKind.ENDPOINTS:
             yield path
+
+
+def set_of(key: str) -> SetExtent:
+    extent = extent_of(key)
+    assert isinstance(extent, SetExtent)
+    return extent
 
 
 def inside(extent: SetExtent, path: Path) -> bool:

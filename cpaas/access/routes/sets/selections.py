@@ -137,5 +137,5 @@ def _entity(caller: Caller, owner: Project, selection: SavedSelection) -> dict[s
 def _size(caller: Caller, owner: Project, selection: SavedSelection) -> int:
     """Return how many of its points the caller may know of."""
     extent = SetExtent(SetKind.SELECTION, str(owner.id), str(selection.id))
-    members = list(caller.city.entitlements.membership.below(extent, ()))
+    members = list(caller.city.entitlements.membership.below(str(extent), ()))
     return int(np.count_nonzero(caller.city.rights.visible(caller.party, members, Level.DESCRIBE)))
