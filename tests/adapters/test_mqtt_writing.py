@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from adapters.catalogue import ADAPTERS
-from adapters.mqtt.adapter import MqttAddress, MqttConfig
+from adapters.mqtt.adapter import TEMPLATE_CHARS_MAX, MqttAddress, MqttConfig
 from adapters.mqtt.discovery import Discovery
 from adapters.mqtt.payload import Payload
 from adapters.mqtt.setting import question, setting
@@ -281,6 +281,10 @@ def test_a_payload_that_would_be_too_long_is_no_payload() -> None:
             "write {value} without quotes",
         ),
         ({"path": "a[0]", "set": {"topic": "set"}}, "picks from a list"),
+        (
+            {"path": "a", "set": {"topic": "s", "template": "{value}" + "x" * TEMPLATE_CHARS_MAX}},
+            f"at most {TEMPLATE_CHARS_MAX} characters",
+        ),
     ],
 )
 def test_what_cannot_be_set_is_said_in_the_document(written: dict[str, Any], remedy: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,12 +74,16 @@ def street(tmp_path: Path) -> Iterator[Street]:
         )
         try:
             for address in found.lamps:
-                until(lambda at=address: client.get(f"/metadata/{at}").is_success, address)
+                until(known(client, address), f"the point {address}")
             found.write(0.0)
             found.mashups = [dimming(found, address) for address in found.lamps]
             yield found
         finally:
             luminaire.leave()
+
+
+def known(client: httpx.Client, address: str) -> Callable[[], bool]:
+    return lambda: client.get(f"/metadata/{address}").is_success
 
 
 def dimming(street: Street, lamp: str) -> str:
