@@ -65,10 +65,14 @@ def revoke(uuid: str, serial: str | None) -> None:
 @click.argument("uuid")
 @click.argument("archive", type=click.Path(dir_okay=False, path_type=Path))
 def bundle(uuid: str, archive: Path) -> None:
-    """Write the zip with certificate, key and properties for the endpoint's device."""
+    """Write the zip with certificate, key and properties for the endpoint's device.
+
+    An ARCHIVE that ends with .jar has key stores for cloud.iO's Java library instead.
+    """
+    kind = "application/java-archive" if archive.suffix == ".jar" else "application/zip"
     with here() as client:
         token = client.text("POST", f"/endpoints/{uuid}/provisionToken")
         archive.unlink(missing_ok=True)  # it holds a private key: nobody's looser mode is kept
         archive.touch(0o600, exist_ok=False)
-        archive.write_bytes(client.download(f"/provision/{token}", "application/zip"))
+        archive.write_bytes(client.download(f"/provision/{token}", kind))
     click.echo(f"{archive}: unpack it into ~/.config/cloud.io of the device")

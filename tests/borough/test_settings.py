@@ -88,3 +88,25 @@ def test_without_a_home_the_users_data_directory_is_used(monkeypatch: pytest.Mon
 )
 def test_what_only_this_machine_reaches(host: str, loopback: bool) -> None:
     assert Listen(host, 1).loopback is loopback
+
+
+@pytest.mark.parametrize(
+    ("days", "shortest"), [("6.9", None), ("30.1", None), ("0", None), ("x", None), ("8", "9")]
+)
+def test_a_device_s_certificate_lives_for_7_to_30_days(
+    days: str, shortest: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BOROUGH_DEVICE_CERTIFICATE_DAYS", days)
+    if shortest is not None:
+        monkeypatch.setenv("BOROUGH_DEVICE_CERTIFICATE_DAYS_MIN", shortest)
+    with pytest.raises(SettingsError, match="days"):
+        load_settings()
+
+
+def test_where_est_is_served_is_a_host_and_a_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_settings().est is None
+    monkeypatch.setenv("BOROUGH_EST", "0.0.0.0:8443")
+    assert str(load_settings().est) == "0.0.0.0:8443"
+    monkeypatch.setenv("BOROUGH_EST", "8443")
+    with pytest.raises(SettingsError, match="est"):
+        load_settings()

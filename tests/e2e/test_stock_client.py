@@ -21,7 +21,7 @@ from typing import IO, Any
 import httpx
 import pytest
 
-from tests.e2e.est_peer import EstPeer, openssl
+from tests.cpaas.est_peer import EstPeer, openssl
 from tests.promises.platform import PATIENCE_S, Platform, free_port, pause, until
 
 pytestmark = [pytest.mark.peer, pytest.mark.slow, pytest.mark.timeout(240)]

@@ -11,7 +11,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
-from borough_client import NotAllowed, NotSignedIn, Unreachable
+from borough_client import NotAllowed, NotSignedIn, Unreachable, device
 from borough_client.device import Identity
 from security.encryption import tiers
 from security.encryption.authority import Authority
@@ -107,6 +107,14 @@ def test_somebody_else_s_port_is_told_nothing(
     assert tiers.generations(other)
     with pytest.raises(Unreachable, match="simpleenroll"):
         Identity.enrol("https://127.0.0.1:1", identity.uuid, "x", tmp_path / "a", port.anchors)
+
+
+def test_an_answer_is_bounded(
+    port: EstPort, identity: Identity, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(device, "EST_ANSWER_BYTES_MAX", 100)
+    with pytest.raises(Unreachable, match="too long"):
+        identity.renew(port.url)
 
 
 def test_a_folder_without_a_bundle_is_said(tmp_path: Path) -> None:
