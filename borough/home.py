@@ -53,6 +53,11 @@ class Home:
         return self.path / "audit"
 
     @property
+    def checkpoints(self) -> Path:
+        """The index of the record's checkpoints."""
+        return self.path / "checkpoints.sqlite"
+
+    @property
     def accesses(self) -> Path:
         """Index over the record, made anew when it is missing."""
         return self.path / "accesses.sqlite"

@@ -343,6 +343,8 @@ ACCESS_INDEX_STEP = 5_000
 ACCESS_POINTS_PER_BUCKET = 256
 ACCESS_RANGES_MAX = 1_000
 """Ranges of points of one entry that are indexed: as many as an entry can tell."""
+CHECKPOINTS_READ_BYTES = 4_194_304
+"""Of the file of checkpoints that are indexed at a time."""
 CHECKPOINTS_KEPT = 1_000
 """The newest, in the registry; the file beside the record has one a minute for ever."""
 """Entries of one read."""

@@ -10,6 +10,8 @@ PROBLEM_FAULTS_MAX = 20
 # -- the record of accesses
 RECORDED_TEXT_CHARS_MAX = 1_024
 """Of a path, a query and each further text of one entry; the rest is cut off."""
+EXPORT_STEP = 1_000
+"""Entries of the record that an export reads at a time."""
 RECORD_OWED_MAX = 1_000
 """Entries kept in memory while the record cannot be written; further ones are only counted."""
 

@@ -55,6 +55,8 @@ RSA_BITS_MAX = 8_192
 """A longer key only costs the broker time at each handshake."""
 
 # -- the log of accesses
+PROOF_BYTES_MAX = 2_000
+"""Of the proof that an entry of the record was signed for; with 2**20 entries in its tree too."""
 ACCESS_RANGES_TOLD_MAX = 1_000
 """Ranges of point numbers in one entry of the record: 20 kB at most."""
 

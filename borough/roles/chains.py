@@ -13,6 +13,7 @@ from ciaas.kernel.catalogue import Catalogue
 from ciaas.management.monitoring.platform_points import PROJECT as PLATFORM_PROJECT
 from ciaas.ports import Point, Project
 from security.aaa.accesses import ranges_of_text, told_points
+from security.aaa.acts import ACT_OF_KIND
 from security.aaa.chain import PLATFORM
 from security.ports import Record
 
@@ -70,6 +71,8 @@ class ChainedRecord:
 
     def _placed(self, entry: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         entry = dict(entry)
+        if (act := ACT_OF_KIND.get(str(entry.get("kind")))) is not None:
+            entry.setdefault("act", act.value)
         about = entry.get("about")
         told = about.get("points") if isinstance(about, dict) else None
         parts = self._parts(told) if isinstance(told, str) else {}

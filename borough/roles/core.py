@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import logging
 import signal
-import sqlite3
 import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -21,15 +20,15 @@ from starlette.types import ASGIApp
 from borough.clock import MachineClock
 from borough.console.checkout import CONSOLE
 from borough.home import Home, HomeError
+from borough.roles.accounting import CityRecord
 from borough.roles.applications import CityApplications
 from borough.roles.attendance import Attendance, Claims
 from borough.roles.backup import Backup
-from borough.roles.chains import ChainedRecord
 from borough.roles.commands import CityCommands
 from borough.roles.composing import workshop
 from borough.roles.confidential import CityConfidential
 from borough.roles.documents import DocumentDoor
-from borough.roles.events import CityEvents, witness_of
+from borough.roles.events import CityEvents
 from borough.roles.finding import Finding
 from borough.roles.first_start import first_steps
 from borough.roles.gate import DeviceGate
@@ -38,12 +37,9 @@ from borough.roles.http import serving
 from borough.roles.keys import CityKeys
 from borough.roles.lean import settle_heap, take_short_turns
 from borough.roles.monitoring import Monitoring
-from borough.roles.notes import Notes
 from borough.roles.own_certificate import OwnCertificate
 from borough.roles.processing import build_processing
-from borough.roles.reserve import ReservedRecord
 from borough.roles.rights_feed import RightsFeed
-from borough.roles.sealing import Sealing
 from borough.roles.settled import answer_settled, settled
 from borough.roles.sightings import hear_sightings
 from borough.settings import Listen, Settings
@@ -66,22 +62,18 @@ from ciaas.computing.volatile import VolatileReader
 from ciaas.interoperability.judge import Judge
 from ciaas.interoperability.overlay import OverlayError
 from ciaas.interoperability.rules import Rules
-from ciaas.kernel.address import EndpointId, PointAddress
+from ciaas.kernel.address import EndpointId
 from ciaas.kernel.catalogue import Catalogue
 from ciaas.kernel.decode import Decoder
 from ciaas.kernel.uplink import Uplink
 from ciaas.management.provisioning import Provisioning
-from ciaas.ports import Commit, DiskFull, Feed, HistoryError, Missing, Point
-from ciaas.storage.accesses import AccessIndex
+from ciaas.ports import Commit, DiskFull, Feed, HistoryError, Point
 from ciaas.storage.history import DuckHistory, open_history
-from ciaas.storage.record import RecordFile
 from ciaas.storage.registry import Unusable, open_registry
 from cpaas.access.app import create_app
-from cpaas.access.assurance import Assurance
 from cpaas.access.city import City
 from cpaas.access.pages.folder import PageFolder
 from security.aaa.accounts import Accounts
-from security.aaa.checkpoints import Signer
 from security.encryption.authority import Authority
 from security.encryption.certificates import AuthorityError
 from security.encryption.keyring import Role
@@ -90,8 +82,6 @@ log = logging.getLogger(__name__)
 
 PLATFORM_CLIENT = "borough-core"
 _CONNECT_EACH_S = 0.1
-_RESERVE_EACH_S = 2.0
-_INDEX_EACH_S = 5.0
 _SPEAKS = Permissions(publish=("@online.>", "@set.>"), subscribe=())
 """What the platform itself may say to devices: retained births cleared, and commands."""
 
@@ -107,26 +97,14 @@ class Core:
         now_ms = self._clock.now_ms
         self._history = open_history(home.history, clock=self._clock)  # its lock fences others
         self._registry = open_registry(home.registry, clock=self._clock)
-        self._record_file = RecordFile(home.audit, now_ms)
-        self._reserve = ReservedRecord(self._record_file, home.reserve)
-        self._reserve.refill()
-        self._accesses = AccessIndex(home.accesses, self._record_file, self._number_of)
-        self._signer = Signer(self._keys.record_key)
-        self._sealing = Sealing(
-            self._record_file,
-            self._signer,
-            self._registry.checkpoints,
-            home.audit,
-            now_ms,
-            settings.record_copy,
-        )
         self._authority = Authority.open(home.authority, self._keys.ca_passphrase, now_ms)
         self._own_certificate = OwnCertificate(home, self._authority)
         self._tls = open_tls(home, settings, self._authority, self._keys.ca_passphrase)
         self._catalogue = Catalogue(self._registry.resources)
-        projects = self._registry.resources.projects
-        self._record = ChainedRecord(self._reserve, self._catalogue, projects)
-        self._notes = Notes(self._record)
+        self._accounting = CityRecord(
+            home, settings, self._keys, self._registry, self._catalogue, self._clock
+        )
+        self._record, self._notes = self._accounting.record, self._accounting.notes
         self._rights = RightsFeed(self._registry)
         self._applications = CityApplications(
             self._registry,
@@ -180,14 +158,20 @@ class Core:
             self._clock,
         )
         self._commands.downlink.on_steps(self._events.stepped)
-        self._witness = witness_of(self._events.hub, self._record, self._accesses)
+        self._confidential.on_erasure(self._events.forget)
         self._city_keys = CityKeys(
             home, self._keys, self._registry, self._confidential, self._clock
         )
         self._build_uplink()
         self._build_admission()
         self._monitoring = Monitoring(
-            home, settings, self._registry, self._catalogue, self._attendance, self._clock
+            home,
+            settings,
+            self._registry,
+            self._catalogue,
+            self._attendance,
+            self._clock,
+            self._accounting.outage,
         )
 
     # -- building
@@ -293,14 +277,8 @@ class Core:
             commands=self._commands.downlink,
             events=self._events.desk,
             oidc=self._applications.desk(self._accounts, self._rights.rights),
-            assurance=Assurance(
-                self._registry.groups,
-                self._accesses,
-                self._registry.checkpoints,
-                self._signer,
-                Backup(self._home, self._history, self._record_file, self._clock.now_ms),
-                self._record.projects_of,
-                self._notes.add,
+            assurance=self._accounting.assurance(
+                Backup(self._home, self._history, self._accounting.file, self._clock.now_ms)
             ),
             directory=self._finding.desk,
             mashups=workshop(
@@ -321,8 +299,7 @@ class Core:
     async def run(self) -> None:
         """Serve until SIGTERM; returns when everything is stored and closed."""
         self._loop = asyncio.get_running_loop()
-        self._sealing.begin()
-        self._notes.start()
+        self._accounting.begin()
         self._monitoring.start(
             broker_connected=lambda: self._presence.connected,
             stores_writable=lambda: not self._uplink.disk_full,
@@ -339,8 +316,8 @@ class Core:
             if self._settings.est is not None:
                 await stack.enter_async_context(self._serving_est(app, self._settings.est))
             self._events.start()
-            self._witness.start()
-            stack.push_async_callback(asyncio.to_thread, self._witness.stop)
+            self._accounting.follow(self._events.hub, self._history.sealed.of)
+            stack.push_async_callback(asyncio.to_thread, self._accounting.unfollow)
             # Before the server ends, or readers of live feeds would keep it from ending.
             stack.push_async_callback(self._events.close)
             self._awaited = "the broker"
@@ -349,10 +326,8 @@ class Core:
             for work in (
                 self._follow_refusals(),
                 guard_loop(),
-                self._keep_reserve(),
-                self._sealing.run(),
+                *self._accounting.work(),
                 self._applications.watch.run(),
-                self._index_accesses(),
                 self._attendance.insist(),
                 self._own_certificate.follow(),
                 *self._monitoring.work(control, self._uplink.write),
@@ -403,7 +378,7 @@ class Core:
         """Take hold of the bus in the one safe order; devices are let in last."""
         control = await self._connect()
         self._control = control
-        self._sealing.publish = self._publish_checkpoint
+        self._accounting.publish(lambda line: self._announce("record.checkpoint", line))
         await hear_sightings(control, self._finding.board)
         await ensure_streams(
             control,
@@ -464,10 +439,7 @@ class Core:
 
     async def _close(self) -> None:
         self._history.close()
-        await asyncio.to_thread(self._notes.stop)
-        await asyncio.to_thread(self._sealing.look, last=True)
-        self._accesses.close()
-        self._record_file.close()
+        await asyncio.to_thread(self._accounting.close)
         self._registry.close()
 
     # -- what the parts tell
@@ -497,12 +469,11 @@ class Core:
         """Make a change of the registry hold here, and tell the other roles."""
         self._catalogue.refresh()
         self._rights.refresh()
-        text = str(version).encode()
-        notice = _publish(self._control, "registry.changed", text)
-        asyncio.run_coroutine_threadsafe(notice, self._loop)
+        self._announce("registry.changed", str(version).encode())
 
-    def _publish_checkpoint(self, line: bytes) -> None:
-        notice = _publish(self._control, "record.checkpoint", line)
+    def _announce(self, subject: str, payload: bytes) -> None:
+        """Tell who listens on the bus; from any thread."""
+        notice = _publish(self._control, subject, payload)
         asyncio.run_coroutine_threadsafe(notice, self._loop)
 
     def _refused(self, refusal: Refusal) -> None:
@@ -520,33 +491,6 @@ class Core:
                 "since": refusal.at,
             }
         )
-
-    def _number_of(self, address: str) -> int | None:
-        """Return the number of a point, also of one that was removed."""
-        point = self._catalogue.by_address(PointAddress(address))
-        if point is not None:
-            return point.id
-        try:
-            return self._registry.resources.point(PointAddress(address)).id
-        except Missing:
-            return None
-
-    async def _index_accesses(self) -> None:
-        """Keep the log of accesses near the record, so that no question waits for it long."""
-        while True:
-            await asyncio.sleep(_INDEX_EACH_S)
-            try:
-                await asyncio.to_thread(self._accesses.catch_up)
-            except (OSError, sqlite3.Error) as error:  # a full disk; the next round goes on
-                log.warning("the log of accesses is behind the record: %s", error)
-
-    async def _keep_reserve(self) -> None:
-        while True:
-            await asyncio.sleep(_RESERVE_EACH_S)
-            try:
-                await asyncio.to_thread(self._reserve.refill)
-            except OSError as error:  # a disk that fails now may do better at the next round
-                log.warning("the record's reserve is not looked after: %s", error)
 
     async def _follow_refusals(self) -> None:
         async for batch in self._refusal_log.follow():

@@ -20,7 +20,7 @@ from ciaas.management.events.hub import Hub
 from ciaas.management.events.line import LineWriter
 from ciaas.management.events.rungs import Rungs
 from ciaas.management.events.selection import Directory
-from ciaas.management.events.witness import COMMIT, CommitWitness
+from ciaas.management.events.witness import COMMIT, CommitWitness, Sealed
 from ciaas.management.subscriptions.desk import Subscriptions
 from ciaas.ports import Clock, Commit, HistoryStore
 from ciaas.storage.registry import Registry
@@ -58,6 +58,7 @@ class CityEvents:
             envelope: What receivers' secrets are sealed with.
             failed: Told when a thread ends by a fault; the process has to end.
         """
+
         def overlay(point: int) -> Mapping[str, Any]:
             """Return what alarms may know: an alarm of a confidential point would keep its value."""
             said = catalogue.overlay(point)
@@ -120,6 +121,10 @@ class CityEvents:
         """Begin to serve subscriptions: after what devices and callers wait for."""
         await self._subscriptions.start()
 
+    def forget(self) -> None:
+        """Keep no commit in memory any more: what was erased must not be told from there."""
+        self._hub.forget()
+
     def offer(self, commit: Commit) -> None:
         """Take a commit from the uplink; returns at once."""
         self._hub.offer(commit)
@@ -143,11 +148,11 @@ def _trusted() -> ssl.SSLContext:
     return ssl.create_default_context()
 
 
-def witness_of(hub: Hub, record: Record, accesses: AccessLog) -> CommitWitness:
+def witness_of(hub: Hub, record: Record, accesses: AccessLog, sealed: Sealed) -> CommitWitness:
     """Return who tells the record of each commit, from where the record was left."""
 
     def told() -> int | None:
         found = accesses.find(Asked(limit=1, kind=COMMIT))
         return int(found[0]["commit"]) if found else None
 
-    return CommitWitness(hub, record, told, die)
+    return CommitWitness(hub, record, told, sealed, die)

@@ -22,6 +22,7 @@ from ciaas.management.monitoring.work_points import WorkMeter
 from ciaas.ports import Clock, Commit, Receipt
 from ciaas.storage.registry import Registry
 from cpaas.access.city import Observation
+from security.aaa.outage import Outage
 
 
 class Monitoring:
@@ -35,8 +36,10 @@ class Monitoring:
         catalogue: Catalogue,
         attendance: Attendance,
         clock: Clock,
+        outage: Outage,
     ):
-        """``attendance`` is told to pass on what it hears of devices."""
+        """``attendance`` is told to pass on what it hears; ``outage`` is the record's."""
+        self._outage = outage
         self._home, self._settings, self._registry, self._clock = home, settings, registry, clock
         self._catalogue, self._attendance = catalogue, attendance
         self._observer: Observer
@@ -88,5 +91,6 @@ class Monitoring:
             self._registry.resources.projects,
             self._settings.broker_store_bytes,
             self._registry.certificates,
+            self._outage,
         )
         return [self._observer.run(), sampler.run(control)]

@@ -26,8 +26,10 @@ from ciaas.management.monitoring.platform_points import (
     queue_measures,
     store_measures,
 )
+from ciaas.management.monitoring.record_points import record_measures
 from ciaas.management.monitoring.work_points import WorkMeter
 from ciaas.ports import Clock, Commit, HistoryError, Project, Receipt, RegistryError
+from security.aaa.outage import Outage
 from security.encryption.certificates import AuthorityError
 from security.encryption.tiers import newest_of
 from security.ports import CertificateStore
@@ -54,6 +56,8 @@ class Sampler:
     broker_bytes: int
     """Room of the broker for all streams: the capacity of those without a bound of their own."""
     certificates: CertificateStore
+    outage: Outage
+    """Of the record."""
 
     _shown: Mapping[str, str] | None = None
     """Names of the jobs that are in the model."""
@@ -77,6 +81,7 @@ class Sampler:
             *queue_measures(queues),
             *self.work.look(self.projects()),
             *self._certificates(),
+            *record_measures(self.outage.recent),
         ]
         titles = self.work.titles()
         if titles is not self._shown:

@@ -25,7 +25,7 @@ from ciaas.limits import (
 from ciaas.storage.chains import Position
 from ciaas.storage.record import RecordFile
 from security.aaa.accesses import Asked, ranges_of_text
-from security.aaa.chain import PLATFORM, own_line
+from security.aaa.chain import PLATFORM, WHOLE, own_line
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ _TABLES = (
     "CREATE TABLE state (form INTEGER, sequence INTEGER, file INTEGER, offset INTEGER)",
     """CREATE TABLE entry (
         seq INTEGER PRIMARY KEY, at INTEGER, kind TEXT, who TEXT, act TEXT,
-        file INTEGER, offset INTEGER, length INTEGER, chain INTEGER, cseq INTEGER, part INTEGER
+        file INTEGER, offset INTEGER, length INTEGER, chain INTEGER, cseq INTEGER, part INTEGER, refused INTEGER
     )""",
     "CREATE INDEX entry_who ON entry (who, seq)",
     "CREATE INDEX entry_kind ON entry (kind, seq)",
@@ -47,7 +47,7 @@ _TABLES = (
     # Apart from the others, which they would soon push out of what can be found.
     """CREATE TABLE commit_entry (
         seq INTEGER PRIMARY KEY, at INTEGER, kind TEXT, who TEXT, act TEXT,
-        file INTEGER, offset INTEGER, length INTEGER, chain INTEGER, cseq INTEGER, part INTEGER
+        file INTEGER, offset INTEGER, length INTEGER, chain INTEGER, cseq INTEGER, part INTEGER, refused INTEGER
     )""",
     """CREATE TABLE touch (
         bucket INTEGER, seq INTEGER, first INTEGER, last INTEGER,
@@ -98,8 +98,11 @@ class AccessIndex:
         )
         with self._turn:
             places = self._file.execute(statement, [*values, asked.limit]).fetchall()
-        found = (self._record.line(*place[:3]) for place in places)
-        return [json.loads(line) for line in found if line]
+        lines = (self._record.line(*place[:3]) for place in places)
+        found = [json.loads(line) for line in lines if line]
+        if asked.chain is None:
+            return found
+        return [{key: entry[key] for key in entry if key not in WHOLE} for entry in found]
 
     def own(self, chain: int, first: int, last: int) -> Sequence[tuple[int, bytes]]:
         """Return lines of a chain with their numbers, in order, as the chain has them.
@@ -210,7 +213,7 @@ class AccessIndex:
         try:
             for table, rows in entries.items():
                 self._file.executemany(
-                    f"INSERT OR REPLACE INTO {table} VALUES (?,?,?,?,?,?,?,?,?,?,?)",  # noqa: S608 - one of two words
+                    f"INSERT OR REPLACE INTO {table} VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",  # noqa: S608 - one of two words
                     rows,
                 )
             self._file.executemany("INSERT OR REPLACE INTO touch VALUES (?,?,?,?)", touches)
@@ -240,8 +243,7 @@ class AccessIndex:
 
     def _touches(self, entry: Mapping[str, Any]) -> Iterator[tuple[int, int, int]]:
         """Yield bucket, first and last point of what an entry says was read or written."""
-        status = entry.get("status")
-        if isinstance(status, int) and status >= HTTPStatus.BAD_REQUEST:
+        if _is_refusal(entry.get("status")):
             return  # refused: nothing was touched
         about = entry.get("about", entry)
         text = about.get("points") if isinstance(about, dict) else None
@@ -273,7 +275,12 @@ def _row(entry: Mapping[str, Any], place: Position, length: int) -> tuple[object
         PLATFORM if chain is None else chain,
         cseq,
         bool(isinstance(about, dict) and about.get("part", False)),
+        entry.get("kind") == "refusal" or _is_refusal(entry.get("status")),
     )
+
+
+def _is_refusal(status: object) -> bool:
+    return isinstance(status, int) and status >= HTTPStatus.BAD_REQUEST
 
 
 def _conditions(asked: Asked) -> tuple[list[str], list[object]]:
@@ -288,9 +295,10 @@ def _conditions(asked: Asked) -> tuple[list[str], list[object]]:
         ("kind = ?", asked.kind),
         ("act = ?", asked.act),
         ("chain = ?", asked.chain),
+        ("refused = ?", asked.refused),
         ("at >= ?", asked.start),
         ("at <= ?", asked.end),
-        ("seq < ?", asked.before),
+        ("seq < ?" if asked.chain is None else "cseq < ?", asked.before),
     ):
         if value is not None:
             clauses.append(clause)

@@ -55,7 +55,7 @@ class RecordFile:
     """
 
     def __init__(self, directory: Path, clock_ms: Callable[[], int]) -> None:
-        self._directory = directory
+        self.directory = self._directory = directory
         self._clock_ms = clock_ms
         self._head = EMPTY
         self._chains: dict[int, Head] = {}

@@ -14,7 +14,7 @@ from cpaas.access.entrance.authentication import Authentication
 from cpaas.access.entrance.body import BodyLimit
 from cpaas.access.pages.door import PageDoor
 from cpaas.access.routes import health
-from cpaas.access.routes.assurance import accesses, backup, dependability, metrics
+from cpaas.access.routes.assurance import accesses, backup, dependability, metrics, record
 from cpaas.access.routes.commands import commands, setting
 from cpaas.access.routes.composition import mashups, publishing, templates
 from cpaas.access.routes.directory import changes, search, services
@@ -63,13 +63,18 @@ def create_app(city: City) -> FastAPI:
     # The one added last is passed first.
     app.add_middleware(BodyLimit)
     app.add_middleware(Authentication, city=city)
-    app.add_middleware(Accounting, record=city.record)
+    app.add_middleware(
+        Accounting,
+        record=city.record,
+        outage=city.assurance.outage,
+        mask=city.assurance.mask,
+    )
     app.add_middleware(PageDoor, pages=city.pages)
     # Looked through in this order: what is asked all day comes first.
     for routes in (
         health, history, data, query, observations, session, browser, users, projects, groups,
-        grants, rights, accesses, backup, endpoints, journal, provisioning, metadata, connections,
-        quarantine, objects, jobs, dependability, live, alarms, subscriptions, search,
+        grants, rights, accesses, record, backup, endpoints, journal, provisioning, metadata,
+        connections, quarantine, objects, jobs, dependability, live, alarms, subscriptions, search,
         changes, setting, commands, templates, mashups, publishing, key_ring, keys, data_subjects, applications,
         services, selections, endpoint_groups,
     ):  # fmt: skip

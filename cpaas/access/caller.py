@@ -73,7 +73,7 @@ class Caller:
     def tell_points(self, points: ArrayLike) -> None:
         """Have the record say which points the request read or wrote, by their numbers."""
         self.about.update(told_points(points))
-        self.concerned.update(self.city.assurance.projects_of(points))
+        self.concerned.update(self.city.assurance.chains.projects_of(points))
 
     @property
     def user(self) -> int:
@@ -294,6 +294,7 @@ Reader = Annotated[Caller, Depends(caller_with(Scope.READ))]
 AppWriter = Annotated[Caller, Depends(caller_with(Scope.WRITE))]
 Configurer = Annotated[Caller, Depends(caller_with(Scope.CONFIGURE))]
 Granter = Annotated[Caller, Depends(caller_with(Scope.GRANT))]
+Auditor = Annotated[Caller, Depends(caller_with(Scope.AUDIT))]
 Admin = Annotated[Caller, Depends(caller_with(Scope.ADMIN))]
 Anyone = Annotated[Caller, Depends(caller_of)]
 

@@ -33,7 +33,9 @@ class Asked:
     act: str | None = None
     """What was done, as ``act`` in the record."""
     chain: int | None = None
-    """Entries of this chain."""
+    """Entries of this chain, as it has them; ``before`` is then a number in the chain."""
+    refused: bool | None = None
+    """True for what was refused alone, False for what was not."""
 
 
 class AccessLog(Protocol):
@@ -45,6 +47,10 @@ class AccessLog(Protocol):
 
     def begins(self) -> int:
         """Return the sequence of the oldest entry that can be found, 0 when there is none."""
+        ...
+
+    def catch_up(self) -> int:
+        """Have everything found that is on record now; return the last sequence."""
         ...
 
     def own(self, chain: int, first: int, last: int) -> Sequence[tuple[int, bytes]]:

@@ -29,6 +29,8 @@ class Scope(StrEnum):
     """Endpoints, metadata, provisioning and connections."""
     GRANT = "grant"
     """Give rights and take them away."""
+    AUDIT = "audit"
+    """The record of who did what, where the user may audit."""
     ADMIN = "admin"
     """Users and projects; only in the hands of an administrator."""
 

@@ -32,6 +32,7 @@ from borough.roles.http import serving
 from borough.roles.keys import CityKeys
 from borough.roles.processing import build_processing
 from borough.roles.rights_feed import RightsFeed, enrol_local
+from borough.roles.sealing import CHECKPOINTS_FILE, Sealing
 from borough.settings import Listen, Settings
 from ciaas.kernel.address import EndpointId
 from ciaas.kernel.catalogue import Catalogue
@@ -39,6 +40,7 @@ from ciaas.kernel.uplink import Uplink
 from ciaas.management.provisioning import Provisioning
 from ciaas.ports import Batch, Commit, Message
 from ciaas.storage.accesses import AccessIndex
+from ciaas.storage.checkpoints import CheckpointIndex
 from ciaas.storage.history import DuckHistory, open_history
 from ciaas.storage.record import RecordFile
 from ciaas.storage.registry import Registry, migrate, open_registry
@@ -48,7 +50,9 @@ from cpaas.access.city import City, Observation
 from cpaas.access.pages.folder import PageFolder
 from security.aaa.accounts import Accounts
 from security.aaa.checkpoints import Signer
+from security.aaa.masking import Mask
 from security.aaa.oidc.tokens.access import AccessTokens
+from security.aaa.outage import Outage
 from security.aaa.passwords import Passwords
 from security.aaa.tokens import Scope
 from security.encryption.authority import Authority
@@ -157,6 +161,16 @@ class House:
         observations = [{"address": a, "value": v, "timestamp": t} for a, v, t in samples]
         return self.client().post("/observations", json={"observations": observations})
 
+    def seal(self) -> None:
+        """Take the checkpoints of all that is on record."""
+        Sealing(
+            self.record,
+            self.city.assurance.signer,
+            self.registry.checkpoints,
+            self.record.directory,
+            self.city.clock.now_ms,
+        ).look(last=True)
+
     def recorded(self) -> list[dict[str, Any]]:
         """Return what the record holds of accesses, in order; each once."""
         entries = self.record.read(0, 10_000)
@@ -257,6 +271,7 @@ def open_house(folder: Path, ground: Path, authority: Authority) -> Iterator[Hou
     history = open_history(None, clock=clock)
     lines = RecordFile(folder / "audit", clock.now_ms)
     accesses = AccessIndex(folder / "accesses.sqlite", lines)
+    covered = CheckpointIndex(folder / "checkpoints.sqlite", folder / "audit" / CHECKPOINTS_FILE)
     backup = Backup(Home(folder), history, lines, clock.now_ms)
     catalogue = Catalogue(registry.resources)
     record = ChainedRecord(lines, catalogue, registry.resources.projects)
@@ -301,6 +316,7 @@ def open_house(folder: Path, ground: Path, authority: Authority) -> Iterator[Hou
     uplink.start()
     waiting: list[str | None] = [None]
     confidential = CityConfidential(Home(folder), keys, registry, catalogue, history, clock)
+    confidential.on_erasure(events.forget)
     city_keys = CityKeys(Home(folder), keys, registry, confidential, clock)
     city_keys.start()
     city = City(
@@ -340,13 +356,16 @@ def open_house(folder: Path, ground: Path, authority: Authority) -> Iterator[Hou
         observation=Observation(registry.states, lambda: b"# EOF\n"),
         oidc=applications.desk(accounts, rights.rights),
         assurance=Assurance(
-            registry.groups,
-            accesses,
-            registry.checkpoints,
-            Signer(KEY),
-            backup,
-            record.projects_of,
-            record.append,
+            groups=registry.groups,
+            accesses=accesses,
+            checkpoints=registry.checkpoints,
+            signer=Signer(KEY),
+            backup=backup,
+            chains=record,
+            covered=covered,
+            mask=Mask(bytes(32)),
+            outage=Outage(clock.now_ms),
+            note=record.append,
         ),
         directory=finding.desk,
         keys=city_keys.desk,
@@ -366,6 +385,7 @@ def open_house(folder: Path, ground: Path, authority: Authority) -> Iterator[Hou
         uplink.stop()
         history.close()
         accesses.close()
+        covered.close()
         lines.close()
         registry.close()
         assert not failures

@@ -38,7 +38,7 @@ class Recent:
     """One commit and what its followers share: its rows are written as JSON once."""
 
     def __init__(self, commit: Commit, write: Callable[[Frame], Sequence[bytes]]) -> None:
-        self.number, self.frame = commit.number, commit.frame
+        self.commit, self.number, self.frame = commit, commit.number, commit.frame
         self.recorded_at = commit.recorded_at
         self._write = write
 

@@ -16,11 +16,13 @@ from ciaas.limits import COMMITS_RECORDED_EACH_S
 from ciaas.management.events.fingerprint import digest_of
 from ciaas.management.events.follower import Follower
 from ciaas.management.events.hub import Hub, Recent
-from ciaas.ports import HistoryError
+from ciaas.ports import Commit, HistoryError
 from security.ports import Record
 
 log = logging.getLogger(__name__)
 
+Sealed = Callable[[Commit], Commit]
+"""Returns a commit as it lies on the disk, where confidential values are under a key."""
 COMMIT = "commit"
 """Kind of its entries."""
 _AGAIN_S = 1.0
@@ -34,6 +36,7 @@ class CommitWitness:
         record: Where it tells.
         told: Returns the number of the last commit that the record was told of, None when it was
             told of none yet; it may take a while.
+        sealed: Of a commit, what the digest is of: so it stays right when a key is erased.
         failed: Told when the thread ends by a fault.
     """
 
@@ -42,9 +45,11 @@ class CommitWitness:
         hub: Hub,
         record: Record,
         told: Callable[[], int | None],
+        sealed: Sealed,
         failed: Callable[[BaseException], None],
     ) -> None:
         self._hub, self._record, self._told, self._failed = hub, record, told, failed
+        self._sealed = sealed
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="witness", daemon=True)
 
@@ -90,7 +95,7 @@ class CommitWitness:
         """Tell of the commits that have come, or go back to where it has to try again."""
         after, commits = follower.after, self._next(follower)
         while commits:
-            if not self._append([_entry(commit) for commit in commits]):
+            if not self._append([_entry(self._sealed(recent.commit)) for recent in commits]):
                 follower.after = after
                 return
             after, commits = follower.after, self._next(follower)
@@ -111,7 +116,7 @@ class CommitWitness:
         return True
 
 
-def _entry(commit: Recent) -> Mapping[str, Any]:
+def _entry(commit: Commit) -> Mapping[str, Any]:
     frame = commit.frame
     entry: dict[str, Any] = {
         "kind": COMMIT,

@@ -24,6 +24,7 @@ HOST, ROLES, STORES, QUEUES = "Host", "Roles", "Stores", "Queues"
 JOBS, OBJECTS = "Jobs", "Objects"
 
 EXPIRING, ISSUING = "BoroughExpiringCertificates", "BoroughIssuingAuthority"
+RECORD_OUTAGE = "BoroughRecordOutage"
 ISSUING_LEFT_S = 180 * 86_400
 """Time enough to fetch the root's key and have another issuing authority signed."""
 _CLASSES: Mapping[str, Mapping[str, Any]] = {
@@ -32,6 +33,13 @@ _CLASSES: Mapping[str, Mapping[str, Any]] = {
     "BoroughCount": {},
     "BoroughSeconds": {"unit": "s"},
     "BoroughOutcome": {},
+    RECORD_OUTAGE: {
+        "alarm": {
+            "severity": "critical",
+            "text": "accesses cannot be recorded and nothing may be changed: make room on the disk",
+            "raised_when": "value > 0",
+        }
+    },
     EXPIRING: {
         "alarm": {
             "severity": "minor",

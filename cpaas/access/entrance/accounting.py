@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from cpaas.access.entrance.acts import LOOKS, act_of
 from cpaas.access.entrance.recorder import Recorder
 from cpaas.access.entrance.redaction import redacted
 from cpaas.access.problems import answer
 from cpaas.limits import RECORD_OWED_MAX
+from security.aaa.acts import Act
+from security.aaa.outage import Outage
 from security.ports import Record
 
 log = logging.getLogger(__name__)
 
 _UNRECORDED = frozenset({"/api/v1/health"})
 """Asked each second by supervision; it tells nothing of the city."""
-_CHANGES_NOTHING = frozenset({"GET", "HEAD", "OPTIONS"})
 _NUMBERS = "points"
 """Ranges of numbers that the platform made: bounded, and worth nothing when cut."""
 _RETRY = {"Retry-After": "5"}
@@ -28,13 +30,22 @@ _RETRY = {"Retry-After": "5"}
 class Accounting:
     """ASGI middleware: who asked for what, when, and what was answered. Reads too.
 
-    A request whose entry cannot be written is answered 503. From then on what would change
-    something is refused before it begins, until the entries owed are on disk.
+    While entries cannot be written, reads go on and their entries are owed; what would change
+    something is refused before it begins, until all that is owed is on disk. A change that meets
+    the first failure is answered 503 too.
+
+    Args:
+        app: What is passed on to.
+        record: Where entries go.
+        outage: Told when they cannot be written.
+        mask: Says what stands in the record for a secret.
     """
 
-    def __init__(self, app: ASGIApp, record: Record):
+    def __init__(
+        self, app: ASGIApp, record: Record, outage: Outage, mask: Callable[[str], str]
+    ) -> None:
         self._app, self._recorder = app, Recorder(record)
-        self._failing = False
+        self._outage, self._mask = outage, mask
         self._owed: list[Mapping[str, Any]] = []
         self._uncounted = 0
         """Entries beyond RECORD_OWED_MAX."""
@@ -45,8 +56,8 @@ class Accounting:
             await self._app(scope, receive, send)
             return
         scope["state"] = {}
-        if self._failing and scope["method"] not in _CHANGES_NOTHING and not await self._settle():
-            self._owe(_entry(scope, HTTPStatus.SERVICE_UNAVAILABLE))
+        if self._outage.failing and not _only_looks(scope) and not await self._settle():
+            self._owe(self._entry(scope, HTTPStatus.SERVICE_UNAVAILABLE))
             refusal = answer(
                 HTTPStatus.SERVICE_UNAVAILABLE,
                 "the record of accesses cannot be written, so nothing may be changed; "
@@ -64,11 +75,13 @@ class Accounting:
             nonlocal begun, refused
             if message["type"] == "http.response.start":
                 begun = True
-                refused = not await self._settle(_entry(scope, message["status"]))
+                entry = self._entry(scope, message["status"])
+                refused = not await self._settle(entry) and not _only_looks(scope)
                 if refused:
                     refusal = answer(
                         HTTPStatus.SERVICE_UNAVAILABLE,
-                        "this access could not be recorded and is not answered; try again later",
+                        "this change could not be recorded and is not answered; look whether it "
+                        "was made, and try again later",
                         _RETRY,
                     )
                     await refusal(scope, receive, send)
@@ -98,15 +111,15 @@ class Accounting:
         try:
             await self._recorder.append(entries)
         except OSError as error:
-            if not self._failing:
+            if not self._outage.failing:
                 log.error("changes are refused until the record can be written: %s", error)
-            self._failing = True
+            self._outage.failed()
             self._uncounted += uncounted
             for owed in entries:
                 if "status" in owed:
                     self._owe(owed)
             return False
-        self._failing = False
+        self._outage.ended()
         return True
 
     def _owe(self, entry: Mapping[str, Any]) -> None:
@@ -115,28 +128,33 @@ class Accounting:
         else:
             self._uncounted += 1
 
-
-def _entry(scope: Scope, status: int) -> Mapping[str, Any]:
-    state = scope["state"]
-    entry: dict[str, Any] = {
-        "kind": "access",
-        "who": state.get("who", ""),
-        "from": (scope.get("client") or ("", 0))[0],
-        "verb": scope["method"][:16],
-        "path": redacted(scope["path"]),
-        "status": int(status),
-    }
-    if query := scope["query_string"]:
-        entry["query"] = redacted(query.decode(errors="replace"))
-    if (token := state.get("token")) is not None:
-        entry["token"] = token
-    if application := state.get("app"):
-        entry["app"] = application
-    if projects := state.get("projects"):
-        entry["projects"] = sorted(projects)
-    if about := state.get("about"):
-        entry["about"] = {
-            key: redacted(value) if isinstance(value, str) and key != _NUMBERS else value
-            for key, value in about.items()
+    def _entry(self, scope: Scope, status: int) -> Mapping[str, Any]:
+        state, mask = scope["state"], self._mask
+        entry: dict[str, Any] = {
+            "kind": "access",
+            "act": act_of(scope["method"], scope["path"]).value,
+            "who": state.get("who", ""),
+            "from": (scope.get("client") or ("", 0))[0],
+            "verb": scope["method"][:16],
+            "path": redacted(scope["path"], mask),
+            "status": int(status),
         }
-    return entry
+        if query := scope["query_string"]:
+            entry["query"] = redacted(query.decode(errors="replace"), mask)
+        if (token := state.get("token")) is not None:
+            entry["token"] = token
+        if application := state.get("app"):
+            entry["app"] = application
+        if projects := state.get("projects"):
+            entry["projects"] = sorted(projects)
+        if about := state.get("about"):
+            entry["about"] = {
+                key: redacted(value, mask) if isinstance(value, str) and key != _NUMBERS else value
+                for key, value in about.items()
+            }
+        return entry
+
+
+def _only_looks(scope: Scope) -> bool:
+    """Tell whether a request changes nothing, by its verb or since it is a posted question."""
+    return scope["method"] in LOOKS or act_of(scope["method"], scope["path"]) is Act.READ

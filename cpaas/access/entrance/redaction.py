@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from cpaas.limits import RECORDED_TEXT_CHARS_MAX
 
@@ -13,9 +14,12 @@ _SECRET = re.compile(
 """Tokens of all kinds and codes of devices, and whatever stands where a provision token belongs."""
 
 
-def redacted(text: str) -> str:
-    """Return a text of a request as it may be recorded: without tokens, and not too long."""
-    text = _SECRET.sub("…", text[: 4 * RECORDED_TEXT_CHARS_MAX])
+def redacted(text: str, mask: Callable[[str], str] = lambda secret: "…") -> str:
+    """Return a text of a request as it may be recorded: without tokens, and not too long.
+
+    ``mask`` says what stands in the place of a secret.
+    """
+    text = _SECRET.sub(lambda found: mask(found[0]), text[: 4 * RECORDED_TEXT_CHARS_MAX])
     if len(text) > RECORDED_TEXT_CHARS_MAX:
         return text[:RECORDED_TEXT_CHARS_MAX] + "…"
     return text

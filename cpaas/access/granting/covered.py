@@ -10,6 +10,7 @@ from ciaas.limits import SET_NAME_CHARS_MAX
 from ciaas.ports import Missing
 from cpaas.access.caller import Caller
 from cpaas.access.problems import Problem, not_found
+from cpaas.access.routes.assurance.record_rights import RECORD, granted_record
 from cpaas.access.routes.security.key_rights import KEY, granted_key
 from security.aaa.extents import Extent, Path, SetExtent, SetKind
 from security.aaa.levels import Level
@@ -37,6 +38,8 @@ def path_granted(caller: Caller, prefix: str) -> Path:
         return (str(project.id),)
     if prefix.startswith(KEY):
         return granted_key(caller, prefix.removeprefix(KEY))
+    if prefix.startswith(RECORD):
+        return granted_record(caller, prefix.removeprefix(RECORD))
     levels = parse_prefix(prefix)
     endpoint = caller.owner_of(levels[0])
     caller.need(endpoint, levels, Level.GRANT)
@@ -78,6 +81,8 @@ def prefix_of(path: Path, projects: Mapping[str, str]) -> str:
         return _PROJECT + projects[path[0]]
     if path[1].startswith(KEY):
         return f"{KEY}{projects[path[0]]}/{path[1].removeprefix(KEY)}"
+    if path[1] == RECORD:
+        return RECORD + projects[path[0]]
     return "/".join((*path[1:], "#"))
 
 

@@ -64,7 +64,9 @@ class Bench:
         return int(found[0]["commit"]) if found else None
 
     def witness(self) -> CommitWitness:
-        witness = CommitWitness(self.hub, self, self.told, self.failures.append)
+        witness = CommitWitness(
+            self.hub, self, self.told, self.history.sealed.of, self.failures.append
+        )
         witness.start()
         return witness
 

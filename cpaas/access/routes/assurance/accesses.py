@@ -1,4 +1,4 @@
-"""The log of accesses: who read or wrote a point, and the record by subject, kind and time."""
+"""The log of accesses: who read or wrote a point."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from cpaas.access.answers.documents import as_json
-from cpaas.access.caller import Admin, Granter
+from cpaas.access.caller import Granter
 from cpaas.access.moments import read_moment
 from cpaas.limits import LIST_DEFAULT, LIST_MAX, NUMBER_MAX
 from security.aaa.accesses import Asked
@@ -33,23 +33,16 @@ class Interval(BaseModel):
     """``seq`` of the last entry of the page before."""
     subject: str | None = None
 
-    def asked(self, point: int | None = None, kind: str | None = None) -> Asked:
+    def asked(self, point: int | None = None) -> Asked:
         """Return the question; raises Problem (400) when a time is none."""
         return Asked(
             self.limit,
             point,
             self.subject,
-            kind,
-            read_moment(self.from_, "from"),
-            read_moment(self.to, "to"),
-            self.before,
+            start=read_moment(self.from_, "from"),
+            end=read_moment(self.to, "to"),
+            before=self.before,
         )
-
-
-class Search(Interval):
-    """Which entries of the whole record."""
-
-    kind: str | None = None
 
 
 @router.get("/accesses/{address:path}")
@@ -58,28 +51,6 @@ def of_point(address: str, interval: Annotated[Interval, Query()], caller: Grant
     point = caller.recorded_point(address, Level.GRANT).id
     found = caller.city.assurance.accesses.find(interval.asked(point=point))
     return as_json([_access(entry) for entry in found])
-
-
-@router.get("/record")
-def search(interval: Annotated[Search, Query()], caller: Admin) -> Response:
-    """Search the record by subject, kind and time; entries stand as they were written."""
-    return as_json(caller.city.assurance.accesses.find(interval.asked(kind=interval.kind)))
-
-
-@router.get("/record/checkpoints")
-def checkpoints(caller: Admin) -> Response:
-    """Return the newest checkpoints and the key that they are signed with, to be kept elsewhere."""
-    assurance = caller.city.assurance
-    return as_json(
-        {
-            "key": assurance.signer.public_pem.decode(),
-            "fingerprint": assurance.signer.fingerprint,
-            "checkpoints": [
-                {"size": c.size, "head": c.head, "at": c.at, "signature": c.signature}
-                for c in assurance.checkpoints.checkpoints()
-            ],
-        }
-    )
 
 
 def _access(entry: Mapping[str, Any]) -> dict[str, Any]:
@@ -96,4 +67,6 @@ def _access(entry: Mapping[str, Any]) -> dict[str, Any]:
         "did": "wrote" if wrote else "read",
         "points": about.get("count", 1) if isinstance(about, dict) else 1,
         "exact": about.get("exact", True) if isinstance(about, dict) else True,
+        "purpose": about.get("purpose") if isinstance(about, dict) else None,
+        "under": about.get("under", []) if isinstance(about, dict) else [],
     }

@@ -35,7 +35,8 @@ class NewGrant(BaseModel):
     """Who may do what where.
 
     Where: ``project:<name>``, ``<endpoint>/…/#``, one point, ``class:<project>/<class>``,
-    ``selection:<project>/<name>``, ``endpoints:<project>/<group>`` or ``key:<project>/<name>``.
+    ``selection:<project>/<name>``, ``endpoints:<project>/<group>``, ``key:<project>/<name>`` or
+    ``record:<project>``.
     """
 
     model_config = {"extra": "forbid", "populate_by_name": True}

@@ -1,4 +1,4 @@
-"""A number for each rung that a command reached: what live feeds resume by."""
+"""A number for each rung that a command reached, what live feeds resume by; who reads the record."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -20,3 +20,8 @@ def upgrade() -> None:
         WHERE ranked.command = command_step.command AND ranked.place = command_step.place"""
     )
     op.create_index(None, "command_step", ["number"], unique=True)
+    # Reading the record was for administrators, and is a scope of its own now.
+    op.execute(
+        """UPDATE token SET scopes = replace(scopes, '"admin"', '"admin","audit"')
+        WHERE scopes LIKE '%"admin"%'"""
+    )

@@ -1,0 +1,71 @@
+"""Who may audit a project: read its part of the record.
+
+It is a right of its own, held by a grant on the record itself or by who owns the project: what is
+granted on a project for its data gives nothing on its record, and an auditor reads no data.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from ciaas.management.monitoring.platform_points import PROJECT as PLATFORM_PROJECT
+from ciaas.ports import Project
+from cpaas.access.caller import Caller
+from cpaas.access.problems import Problem, not_found
+from security.aaa.levels import Level
+
+RECORD = "record:"
+"""Stands as the second level of a record's path, where an endpoint's UUID stands else."""
+
+
+def record_path(project: int) -> tuple[str, ...]:
+    """Return the path on which the record of a project is granted."""
+    return (str(project), RECORD)
+
+
+def may_audit(caller: Caller, project: Project) -> bool:
+    """Tell whether the caller may read the record of a project: the platform's is one too."""
+    path = record_path(project.id)
+    if not caller.level(project.id, path[1:]).includes(Level.READ):
+        return False
+    if caller.level(project.id) is Level.OWN:
+        return True
+    verdict = caller.city.rights.why(caller.party, path)
+    return any(grant.path == path and grant.in_force for grant in verdict.applies)
+
+
+def audited(caller: Caller, name: str | None) -> Project:
+    """Return the project named, or the only one that the caller may audit.
+
+    The platform's own is meant only by its name, ``platform``.
+
+    Raises:
+        Problem: 404 for a name that is not the caller's to audit, 403 without any, 422 when a name
+            is needed.
+    """
+    found = [one for one in caller.city.registry.projects() if may_audit(caller, one)]
+    if name is not None:
+        found = [one for one in found if one.name == name]
+        if not found:
+            raise not_found()
+    else:
+        found = [one for one in found if one.name != PLATFORM_PROJECT]
+    if not found:
+        raise Problem(
+            HTTPStatus.FORBIDDEN,
+            "this needs the level READ on the record of a project: ask its owner for a grant on "
+            "record:<project>",
+        )
+    if len(found) > 1:
+        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "name the project with ?project=…")
+    caller.concerned.add(found[0].id)
+    return found[0]
+
+
+def granted_record(caller: Caller, name: str) -> tuple[str, ...]:
+    """Return the path of a project's record, which its owner alone may grant.
+
+    Raises:
+        Problem: 404 when the project is not the caller's to know, 403 below OWN.
+    """
+    return record_path(caller.project(name, Level.OWN).id)
