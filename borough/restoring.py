@@ -17,7 +17,8 @@ from ciaas.ports import HistoryError, RegistryError
 from security.encryption.authority import Authority
 from security.encryption.certificates import AuthorityError
 from security.encryption.keyring import KeyRing
-from security.encryption.subjects import ERASED_FILE, erased_in
+from security.encryption.private_file import PrivateFileError
+from security.encryption.subjects import copy_keys
 
 _VERIFIER = Path(__file__).with_name("audit_verify.py")
 
@@ -126,13 +127,10 @@ def _bring_subjects(home: Home, folder: Path) -> None:
     if not folder.is_dir():
         raise HomeError(f"{folder} is no folder of keys of data subjects")
     home.subjects.mkdir(mode=0o700)
-    erased = erased_in(folder)
-    for path in sorted(folder.iterdir()):
-        number = path.stem if path.suffix == ".key" else ""
-        if path.name == ERASED_FILE or (number.isdigit() and int(number) not in erased):
-            target = home.subjects / path.name
-            target.touch(0o600)
-            target.write_bytes(path.read_bytes())
+    try:
+        copy_keys(folder, home.subjects)
+    except (PrivateFileError, OSError) as error:
+        raise HomeError(f"the keys of data subjects cannot be copied: {error}") from error
 
 
 def _check_authority(ring: KeyRing, folder: Path) -> None:

@@ -108,6 +108,37 @@ def create(name: str, use: str, project: str | None) -> None:
     )
 
 
+@keys.command()
+@_project
+@_as_json
+def subjects(project: str | None, json_: bool) -> None:
+    """List data subjects whose values lie encrypted: project, id, and when erased."""
+    with here() as client:
+        found = client.call("GET", "/data-subjects", None, **_named(project))
+    if json_:
+        click.echo(json.dumps({"subjects": found}))
+        return
+    for subject in found:
+        gone = f"  erased {subject['erased_at']}" if subject["erased_at"] else ""
+        click.echo(f"{subject['project']:16} {subject['id']}{gone}")
+
+
+@keys.command()
+@click.argument("subject")
+@_project
+@click.confirmation_option(prompt="All values of this data subject are lost for ever. Go on?")
+def erase(subject: str, project: str | None) -> None:
+    """Destroy the key of a data subject, and with it all values under it."""
+    from urllib.parse import quote
+
+    with here() as client:
+        client.call("DELETE", f"/data-subjects/{quote(subject, safe='')}", **_named(project))
+    click.echo(
+        f"{subject} is erased. Put the folder subjects/ of the home in the place of its copy, and"
+        " destroy older copies."
+    )
+
+
 def _named(project: str | None) -> dict[str, str]:
     return {} if project is None else {"project": project}
 

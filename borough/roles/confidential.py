@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from borough.home import Home
 from ciaas.interoperability.confidential import ConfidentialValues
@@ -48,6 +48,7 @@ class CityConfidential:
         self.keys = SubjectKeys(home.subjects, keys.envelope(PURPOSE))
         self._registry, self._catalogue, self._clock = registry, catalogue, clock
         self._changing = threading.Lock()
+        self._forget: Callable[[], None] = lambda: None
         self.values = ConfidentialValues(self._key)
         self._known = {(s.project, s.name): s for s in registry.subjects.all()}
         self._apply_erasures()
@@ -56,22 +57,33 @@ class CityConfidential:
         history.cover(self.values)
         catalogue.on_points(self._learn)
 
+    def on_erasure(self, forget: Callable[[], None]) -> None:
+        """Have something dropped that keeps values in memory, at each erasure."""
+        self._forget = forget
+
     # -- `cpaas.access.keys.Subjects`
 
     def declare(self, project: int, name: str) -> None:
         """Make sure that a data subject has a key, before an overlay names it.
 
         Raises:
-            Conflict: its data were erased, or there are too many data subjects.
+            Conflict: its data were erased, its key is not in this home, or there are too many data
+                subjects.
             DiskFull: its key cannot be written.
         """
         with self._changing:
+            known = (project, name) in self._known
             subject = self._registry.subjects.ensure(project, name, self._clock.now_ms())
             erased = Conflict(f"the data of {name!r} were erased: nothing is kept of it any more")
             if subject.erased_at is not None:
                 raise erased
+            if known and self._key(subject.id) is None:
+                raise Conflict(
+                    f"the key of the data subject {name!r} is not in this home: bring the copy of"
+                    " the folder subjects/ back, or erase it and take another id"
+                )
             try:
-                self.keys.make(subject.number)
+                self.keys.make(subject.id)
             except SubjectErased:
                 raise erased from None
             except PrivateFileError as error:
@@ -99,11 +111,12 @@ class CityConfidential:
             if subject is None:
                 raise Missing(f"there is no data subject {name!r}")
             try:
-                self.keys.erase(subject.number)
+                self.keys.erase(subject.id)
             except OSError as error:
                 raise DiskFull(f"the erasure of {name!r} cannot be written: {error}") from error
-            self._registry.subjects.erase(subject.number, self._clock.now_ms())
+            self._registry.subjects.erase(subject.id, self._clock.now_ms())
             self._read()
+        self._forget()
 
     def refusal(self, point: int) -> str | None:
         """Return why no sample of a point is taken, None when they are."""
@@ -114,11 +127,11 @@ class CityConfidential:
 
     # -- private pieces
 
-    def _key(self, number: int) -> bytes | None:
+    def _key(self, id_: str) -> bytes | None:
         try:
-            return self.keys.key(number)
+            return self.keys.key(id_)
         except (SealingError, PrivateFileError) as error:
-            log.error("the key of data subject %d does not open: %s", number, error)
+            log.error("the key of data subject %s does not open: %s", id_, error)
             return None
 
     def _read(self) -> None:
@@ -126,19 +139,20 @@ class CityConfidential:
 
     def _apply_erasures(self) -> None:
         """Make both lists of erasures one: a restore may have brought an older one of either."""
-        noted = {s.number for s in self._known.values() if s.erased_at is not None}
+        noted = {s.id for s in self._known.values() if s.erased_at is not None}
         listed = self.keys.erased()
-        for number in noted - listed:
-            self.keys.erase(number)
-        for number in listed:
-            self.keys.erase(number)  # a crash may have left its key
-            self._registry.subjects.erase(number, self._clock.now_ms())
+        for id_ in noted | listed:
+            self.keys.erase(id_)  # of one that is listed already a crash may have left the key
+        for id_ in listed - noted:
+            self._registry.subjects.erase(id_, self._clock.now_ms())
         self._read()
 
     def _learn(self, points: Sequence[Point]) -> None:
+        if not self._known:
+            return  # each start looks at all points of the city
         self.values.declare({point.id: self._subject_of(point) for point in points})
 
-    def _subject_of(self, point: Point) -> int | None:
+    def _subject_of(self, point: Point) -> str | None:
         name = self._catalogue.overlay(point.id).get(CONFIDENTIAL)
         if name is None:
             return None
@@ -146,4 +160,4 @@ class CityConfidential:
         if endpoint is None or endpoint.feed is not Feed.APP:
             return None
         subject = self._known.get((endpoint.project, name))
-        return None if subject is None else subject.number
+        return None if subject is None else subject.id

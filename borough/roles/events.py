@@ -60,7 +60,7 @@ class CityEvents:
         """
 
         def overlay(point: int) -> Mapping[str, Any]:
-            """Return what alarms may know: an alarm of a confidential point would keep its value."""
+            """Return what alarms may know: one of a confidential point would keep its value."""
             said = catalogue.overlay(point)
             return {} if CONFIDENTIAL in said else said
 

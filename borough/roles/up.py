@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import resource
 from collections.abc import Callable
 
 from borough.clock import MachineClock
@@ -41,6 +42,8 @@ def up(home: Home, settings: Settings, on_ready: Callable[[], None]) -> int:
     """
     home.prepare()
     refuse_plain(settings)
+    # A core file of any role would be its memory, with the keys in it, on a disk.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with held(home) as locks:
         check_port("http", settings.http)
         check_port("mqtts", settings.mqtts)
@@ -93,7 +96,10 @@ def prepare_broker(
     authority = open_authority(home, keys)
     certificate, key = home.broker / "server.pem", home.broker / "server.key"
     names = names_of(settings.mqtts.host, settings.certificate_names)
-    ensure_certificate(authority, certificate, key, names, days=BROKER_CERTIFICATE_DAYS)
+    try:
+        ensure_certificate(authority, certificate, key, names, days=BROKER_CERTIFICATE_DAYS)
+    except AuthorityError as error:
+        raise HomeError(str(error)) from error
     address = BusAddress(
         "127.0.0.1",
         free_port(),

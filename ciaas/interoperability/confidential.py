@@ -1,6 +1,6 @@
 """Confidential values: encrypted under the key of their data subject before history stores them.
 
-A value is replaced by a text (`PREFIX`, the data subject's number, AES-256-SIV in base64) of the
+A value is replaced by a text (`PREFIX`, the data subject's id, AES-256-SIV in base64) of the
 same point and time. The same value at the same place gives the same text, so that history still
 knows a repeat from a revision; anywhere else it gives another one, and opens nowhere but at its
 place. Source: RFC 5297.
@@ -12,6 +12,7 @@ import base64
 import binascii
 import logging
 import math
+import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -29,6 +30,7 @@ from ciaas.ports import HistoryError, Series
 log = logging.getLogger(__name__)
 
 PREFIX = "borough-sealed.1."
+_ID = re.compile(r"[0-9a-f]{32}")
 _Value: TypeAlias = tuple[int, float, str | None, str | None]
 """Kind, number, text, and the value as sent."""
 _NOTHING: _Value = (int(Kind.NULL), math.nan, None, None)
@@ -38,12 +40,12 @@ class ConfidentialValues:
     """Seals and opens the values of confidential points; safe from any thread.
 
     Args:
-        key: Returns the key of a data subject by its number, 64 bytes; None when it is gone.
+        key: Returns the key of a data subject by its id, 64 bytes; None when it is gone.
     """
 
-    def __init__(self, key: Callable[[int], bytes | None]) -> None:
+    def __init__(self, key: Callable[[str], bytes | None]) -> None:
         self._key = key
-        self._subjects: Mapping[int, int] = {}
+        self._subjects: Mapping[int, str] = {}
         self._points: Uint32s = np.empty(0, np.uint32)
         self._declaring = threading.Lock()
         self._used = False
@@ -52,16 +54,18 @@ class ConfidentialValues:
         """Look for sealed values from now on; until then there can be none."""
         self._used = True
 
-    def declare(self, subjects: Mapping[int, int | None]) -> None:
-        """Take over whose data points hold: the data subject's number by point, None nobody's."""
+    def declare(self, subjects: Mapping[int, str | None]) -> None:
+        """Take over whose data points hold: the data subject's id by point, None nobody's."""
         with self._declaring:
+            if not self._subjects and all(subject is None for subject in subjects.values()):
+                return  # as at each start of a city without confidential points, for all of them
             after = {**self._subjects, **subjects}
             kept = {point: subject for point, subject in after.items() if subject is not None}
             self._subjects = kept
             self._points = np.array(sorted(kept), np.uint32)
 
-    def subject(self, point: int) -> int | None:
-        """Return the number of the data subject of a point, None when it is not confidential."""
+    def subject(self, point: int) -> str | None:
+        """Return the id of the data subject of a point, None when it is not confidential."""
         return self._subjects.get(point)
 
     def seal(self, frame: Frame) -> Frame:
@@ -75,7 +79,7 @@ class ConfidentialValues:
         subjects = self._subjects
         kind, num = frame.kind.copy(), frame.num.copy()
         txt, raw = frame.txt.copy(), frame.raw.copy()
-        ciphers: dict[int, AESSIV | None] = {}
+        ciphers: dict[str, AESSIV | None] = {}
         for row in rows.tolist():
             point = int(frame.point[row])
             subject = subjects[point]
@@ -151,32 +155,33 @@ class ConfidentialValues:
         observed: NDArray[Any],
         txt: NDArray[Any],
     ) -> list[tuple[int, _Value]]:
-        ciphers: dict[int, AESSIV | None] = {}
+        ciphers: dict[str, AESSIV | None] = {}
         found: list[tuple[int, _Value]] = []
         for row in rows:
-            number, _, letters = txt[row].removeprefix(PREFIX).partition(".")
-            if not (number.isascii() and number.isdigit() and len(number) < 10):
-                continue  # no text of ours
-            subject = int(number)
+            subject, _, letters = txt[row].removeprefix(PREFIX).partition(".")
+            if not _ID.fullmatch(subject):
+                continue  # somebody's own text that begins like ours
             if subject not in ciphers:
                 ciphers[subject] = self._cipher(subject)
-            cipher = ciphers[subject]
-            if cipher is None:
-                found.append((row, _NOTHING))
-                continue
-            try:
-                sealed = base64.b64decode(letters, validate=True)
-                place = _place(int(points[row]), int(observed[row]))
-                value = msgspec.msgpack.decode(cipher.decrypt(sealed, [place]))
-            except (InvalidTag, binascii.Error, ValueError):
-                continue  # somebody's own text that begins like ours
-            kind, num, text, raw = value
-            found.append((row, (kind, math.nan if num is None else num, text, raw)))
+            place = _place(int(points[row]), int(observed[row]))
+            found.append((row, _value(ciphers[subject], letters, place)))
         return found
 
-    def _cipher(self, subject: int) -> AESSIV | None:
+    def _cipher(self, subject: str) -> AESSIV | None:
         key = self._key(subject)
         return None if key is None else AESSIV(key)
+
+
+def _value(cipher: AESSIV | None, letters: str, place: bytes) -> _Value:
+    """Return a sealed value, null when its key is gone or it was sealed for another place."""
+    if cipher is None:
+        return _NOTHING
+    try:
+        clear = cipher.decrypt(base64.b64decode(letters, validate=True), [place])
+    except (InvalidTag, binascii.Error, ValueError):
+        return _NOTHING
+    kind, num, text, raw = msgspec.msgpack.decode(clear)
+    return kind, math.nan if num is None else num, text, raw
 
 
 def _place(point: int, observed: int) -> bytes:

@@ -2,13 +2,17 @@
 
 ::
 
-    subjects/7.key     the key of data subject 7, sealed under the key ring
-    subjects/erased    numbers of those whose key was destroyed, one a line; goes where a copy goes
+    subjects/<id>.key    the key of a data subject, sealed under the key ring
+    subjects/erased      ids of those whose key was destroyed, one a line; goes where a copy goes
+
+An id is 32 hexadecimal digits, drawn at random: a number that counts would be given again after an
+older backup came back, to somebody else.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,6 +32,7 @@ _KEY_BYTES = 64
 """Of AES-256-SIV."""
 _FILE_BYTES_MAX = 4_096
 _SUFFIX = ".key"
+_ID = re.compile(r"[0-9a-f]{32}")
 
 
 class SubjectErased(Exception):
@@ -40,9 +45,9 @@ class SubjectKeys:
     def __init__(self, folder: Path, envelope: Envelope) -> None:
         self._folder, self._envelope = folder, envelope
         self._changing = threading.Lock()
-        self._known: dict[int, bytes] = {}
+        self._known: dict[str, bytes] = {}
 
-    def make(self, number: int) -> None:
+    def make(self, id_: str) -> None:
         """Make the key of a data subject that has none yet; returns once it is on disk.
 
         Raises:
@@ -50,33 +55,33 @@ class SubjectKeys:
             PrivateFileError: it could not be written.
         """
         with self._changing:
-            if number in self.erased():
+            if id_ in self.erased():
                 raise SubjectErased
-            path = self._path(number)
+            path = self._path(id_)
             if path.exists():
                 return
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             key = os.urandom(_KEY_BYTES)
-            write_private(path, self._envelope.seal(key, str(number)).encode())
-            self._known[number] = key
+            write_private(path, self._envelope.seal(key, id_).encode())
+            self._known[id_] = key
 
-    def key(self, number: int) -> bytes | None:
+    def key(self, id_: str) -> bytes | None:
         """Return a data subject's key, 64 bytes; None when it was destroyed or is not here.
 
         Raises:
             SealingError: it does not open; the file is damaged, or of another home.
             PrivateFileError: the file cannot be read.
         """
-        if (known := self._known.get(number)) is not None:
+        if (known := self._known.get(id_)) is not None:
             return known
         with self._changing:
-            if number in self.erased() or not self._path(number).exists():
+            if id_ in self.erased() or not self._path(id_).exists():
                 return None
-            key = self._envelope.open(self._text(number), str(number))
-            self._known[number] = key
+            key = self._envelope.open(self._text(id_), id_)
+            self._known[id_] = key
             return key
 
-    def erase(self, number: int) -> None:
+    def erase(self, id_: str) -> None:
         """Destroy a data subject's key, for ever; returns once the disk has it no more.
 
         Raises:
@@ -84,15 +89,15 @@ class SubjectKeys:
         """
         with self._changing:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if number not in self.erased():
+            if id_ not in self.erased():
                 # First the list: after a crash in between the next start destroys the key.
-                _append(self._folder / ERASED_FILE, f"{number}\n")
-            self._known.pop(number, None)
-            self._path(number).unlink(missing_ok=True)
+                _append(self._folder / ERASED_FILE, f"{id_}\n")
+            self._known.pop(id_, None)
+            self._path(id_).unlink(missing_ok=True)
             _sync(self._folder)
 
-    def erased(self) -> frozenset[int]:
-        """Return the numbers of the data subjects whose key was destroyed."""
+    def erased(self) -> frozenset[str]:
+        """Return the ids of the data subjects whose key was destroyed."""
         return erased_in(self._folder)
 
     # -- `security.encryption.rewrap.SealedStore`
@@ -104,12 +109,12 @@ class SubjectKeys:
 
     def count(self) -> int:
         """Return how many keys there are."""
-        return len(self._numbers())
+        return len(self._ids())
 
     def page(self, after: str, limit: int) -> Sequence[Sealed]:
-        """Return the next sealed keys, by their number."""
-        numbers = [number for number in self._numbers() if number > int(after or 0)][:limit]
-        return [Sealed(str(n), str(n), self._text_or_none(n)) for n in numbers]
+        """Return the next sealed keys, by their id."""
+        found = [id_ for id_ in self._ids() if id_ > after][:limit]
+        return [Sealed(id_, id_, self._text_or_none(id_)) for id_ in found]
 
     def replace(self, changes: Sequence[tuple[Sealed, str]]) -> None:
         """Write keys anew; one that was destroyed meanwhile stays so.
@@ -119,35 +124,50 @@ class SubjectKeys:
         """
         for was, text in changes:
             with self._changing:
-                if self._text_or_none(int(was.key)) == was.text:
-                    replace_private(self._path(int(was.key)), text.encode())
+                if self._text_or_none(was.key) == was.text:
+                    replace_private(self._path(was.key), text.encode())
 
-    def _path(self, number: int) -> Path:
-        return self._folder / f"{number}{_SUFFIX}"
+    def _path(self, id_: str) -> Path:
+        assert _ID.fullmatch(id_), "an id of ours, never a path"
+        return self._folder / f"{id_}{_SUFFIX}"
 
-    def _text(self, number: int) -> str:
+    def _text(self, id_: str) -> str:
         try:
-            return read_private(self._path(number), _FILE_BYTES_MAX).decode("ascii")
+            return read_private(self._path(id_), _FILE_BYTES_MAX).decode("ascii")
         except UnicodeDecodeError:
-            raise SealingError(f"{self._path(number)} is damaged; restore it") from None
+            raise SealingError(f"{self._path(id_)} is damaged; restore it") from None
 
-    def _text_or_none(self, number: int) -> str:
+    def _text_or_none(self, id_: str) -> str:
         try:
-            return self._text(number)
+            return self._text(id_)
         except (PrivateFileError, SealingError):  # destroyed meanwhile, or told as one that is shut
             return ""
 
-    def _numbers(self) -> list[int]:
-        return sorted(int(p.stem) for p in self._folder.glob(f"*{_SUFFIX}") if p.stem.isdigit())
+    def _ids(self) -> list[str]:
+        found = (path.stem for path in self._folder.glob(f"*{_SUFFIX}"))
+        return sorted(id_ for id_ in found if _ID.fullmatch(id_))
 
 
-def erased_in(folder: Path) -> frozenset[int]:
-    """Return the numbers that a folder's list of erasures names; a torn last line is not one."""
+def copy_keys(folder: Path, to: Path) -> None:
+    """Copy the keys of data subjects into an empty folder, but for those that were erased.
+
+    Raises:
+        PrivateFileError: one cannot be read or written.
+    """
+    erased = erased_in(folder)
+    for path in sorted(folder.iterdir()):
+        is_key = path.suffix == _SUFFIX and bool(_ID.fullmatch(path.stem))
+        if path.name == ERASED_FILE or (is_key and path.stem not in erased):
+            write_private(to / path.name, path.read_bytes())
+
+
+def erased_in(folder: Path) -> frozenset[str]:
+    """Return the ids that a folder's list of erasures names; a torn last line is not one."""
     try:
         lines = (folder / ERASED_FILE).read_text("ascii").split("\n")[:-1]
     except FileNotFoundError:
         return frozenset()
-    return frozenset(int(line) for line in lines if line.isdigit())
+    return frozenset(line for line in lines if _ID.fullmatch(line))
 
 
 def _append(path: Path, text: str) -> None:

@@ -6,6 +6,7 @@ backups are searched while they are kept, and read again after the key of one pe
 
 from __future__ import annotations
 
+import json
 import shutil
 import struct
 import subprocess
@@ -111,14 +112,16 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
         until(lambda: client.get("/status").json()["live"] > 0, "the commit in the live stream")
         found.files += copied(platform.files, "while it ran")
         save(platform, folder / "before.tar")
-        assert client.delete("/data-subjects/ada").status_code == 204
+        done = platform.call("keys", "erase", "ada", "--yes")
+        assert done.returncode == 0 and "destroy older copies" in done.stdout, done.stderr
         found.after = told(client, points)
         found.refusal = write(client, (points["pulse"], 1.0)).text
         platform.kill("core")
         until(platform.healthy, "core after its death")
         assert told(client, points) == found.after
         save(platform, folder / "after.tar")
-        found.subjects = client.get("/data-subjects").json()
+        listed = platform.call("keys", "subjects", "--json").stdout.splitlines()[-1]
+        found.subjects = json.loads(listed)["subjects"]
         platform.stop()
         found.verified = subprocess.run(
             [sys.executable, "-m", "borough", "audit", "verify"],

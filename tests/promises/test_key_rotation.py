@@ -103,6 +103,8 @@ def test_uses_go_on_while_it_is_rotated_by_the_command_line(platform: Platform) 
         assert client.post("/keys/meanwhile/decrypt", json=body).json()["plaintext"] == clear
         used += 1
     assert used > 3
+    listed = platform.call("keys", "list").stdout.split()
+    assert {"app", "meanwhile"} <= set(listed)
     assert versions_on_disk(platform.home) == {version}
     told = platform.call("keys", "status")
     assert "all secrets lie under the newest version" in told.stdout

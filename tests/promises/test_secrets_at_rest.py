@@ -40,6 +40,8 @@ class Traces:
     files: list[Path] = field(default_factory=list)
     processes: dict[str, bytes] = field(default_factory=dict)
     """Arguments and environment of each."""
+    core_files: list[str] = field(default_factory=list)
+    """How large each process lets a core file of its memory become."""
 
 
 def forms(secret: bytes) -> list[bytes]:
@@ -86,6 +88,13 @@ def seen_of_processes(platform: LockedPlatform) -> dict[str, bytes]:
         arguments = (folder / "cmdline").read_bytes()
         seen[f"{pid} {arguments[-60:]!r}"] = arguments + (folder / "environ").read_bytes()
     return seen
+
+
+def core_files(platform: LockedPlatform) -> list[str]:
+    """Return the line of each role's limits that tells of core files."""
+    limits = (Path(f"/proc/{role['pid']}/limits").read_text() for role in platform.roles().values())
+    lines = (line for text in limits for line in text.splitlines())
+    return [line for line in lines if line.startswith("Max core file size")]
 
 
 def plant_in_the_ring(ring: KeyRing) -> dict[str, bytes]:
@@ -204,6 +213,7 @@ def traces(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Traces]:
         done = platform.call("backup", str(folder / "backup.tar"))
         assert done.returncode == 0, done.stderr
         found.processes = seen_of_processes(platform)
+        found.core_files = core_files(platform)
         running = [path for path in platform.files.rglob("*") if path.is_file()]
         found.files = [folder / "backup.tar", *searched_now(running, found.planted, folder)]
         platform.stop()
@@ -256,6 +266,11 @@ def test_no_process_shows_one_in_its_arguments_or_environment(traces: Traces) ->
         for process, shown in traces.processes.items()
     }
     assert {process: secrets for process, secrets in told.items() if secrets} == {}
+
+
+def test_no_role_leaves_its_memory_on_a_disk(traces: Traces) -> None:
+    assert len(traces.core_files) == 4
+    assert all(line.split()[4:6] == ["0", "0"] for line in traces.core_files)
 
 
 def test_each_process_was_looked_at_in_full(traces: Traces) -> None:

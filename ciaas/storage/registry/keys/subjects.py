@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,7 +18,8 @@ from security.limits import DATA_SUBJECTS_MAX
 class DataSubject:
     """A person, household or other whose values are encrypted under a key of their own."""
 
-    number: int
+    id: str
+    """32 hexadecimal digits; names the key."""
     project: int
     name: str
     """As the overlay's key ``confidential`` says it."""
@@ -27,7 +29,7 @@ class DataSubject:
 
 
 _ALL = sa.select(
-    table.c.id, table.c.project, table.c.name, table.c.created_at, table.c.erased_at
+    table.c.uuid, table.c.project, table.c.name, table.c.created_at, table.c.erased_at
 ).order_by(table.c.project, table.c.name)
 
 
@@ -54,8 +56,15 @@ class DataSubjects:
                 self._max,
                 f"there are {self._max:,} data subjects already",
             )
-            values = {"project": project, "name": name, "created_at": at, "erased_at": None}
-            change.connection.execute(table.insert().values(**values))
+            change.connection.execute(
+                table.insert().values(
+                    uuid=uuid.uuid4().hex,
+                    project=project,
+                    name=name,
+                    created_at=at,
+                    erased_at=None,
+                )
+            )
             return DataSubject(*change.connection.execute(own).one())
 
     def all(self) -> Sequence[DataSubject]:
@@ -63,8 +72,8 @@ class DataSubjects:
         with self._database.read() as connection:
             return [DataSubject(*row) for row in connection.execute(_ALL).all()]
 
-    def erase(self, number: int, at: int) -> None:
+    def erase(self, id_: str, at: int) -> None:
         """Note that a data subject's key is destroyed; an earlier note stays."""
-        first = (table.c.id == number) & table.c.erased_at.is_(None)
+        first = (table.c.uuid == id_) & table.c.erased_at.is_(None)
         with self._database.change() as change:
             change.connection.execute(sa.update(table).where(first).values(erased_at=at))

@@ -40,6 +40,8 @@ class DataSubjectColumns(TypedColumns):
     """Data subjects, the erased ones too; their keys lie elsewhere, out of backups."""
 
     id = Column(Integer, primary_key=True)
+    uuid: Column[str] = Column(unique=True)
+    """32 hexadecimal digits; names the key."""
     project: Column[int] = Column(ForeignKey("project.id"))
     name: Column[str]
     created_at: Column[int] = Column(BigInteger)

@@ -36,6 +36,7 @@ def upgrade() -> None:
     op.create_table(
         "data_subject",
         sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("uuid", sa.String, nullable=False, unique=True),
         sa.Column("project", sa.Integer, sa.ForeignKey("project.id"), nullable=False),
         sa.Column("name", sa.String, nullable=False),
         sa.Column("created_at", sa.BigInteger, nullable=False),
