@@ -23,8 +23,9 @@ from security.limits import (
     DEVICE_CERTIFICATE_DAYS_MIN,
 )
 
-
 _LOCAL = ("127.0.0.1", "::1", "localhost")
+_NO_PATH = (("", "", ""), ("/", "", ""))
+"""Of the parts of an address behind its host."""
 
 
 class SettingsError(Exception):
@@ -63,8 +64,10 @@ def _reachable(entries: tuple[str, ...]) -> tuple[str, ...]:
 def _public(url: str) -> str:
     parts = urlsplit(url)
     secure = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOCAL)
-    if url and not (secure and parts.hostname and not parts.query and not parts.fragment):
-        raise ValueError(f"{url!r} is no address of https, such as https://city.example")
+    if url and not (secure and parts.hostname and parts[2:] in _NO_PATH):
+        raise ValueError(
+            f"{url!r} is no address of https, such as https://city.example, without a path"
+        )
     return url.rstrip("/")
 
 

@@ -20,6 +20,7 @@ from cpaas.access.routes.composition import mashups, publishing, templates
 from cpaas.access.routes.directory import changes, search, services
 from cpaas.access.routes.events import alarms, live, subscriptions
 from cpaas.access.routes.oidc import authorize, device, sign_out, tokens
+from cpaas.access.routes.oidc import browser as provider_pages
 from cpaas.access.routes.people import (
     applications,
     browser,
@@ -60,6 +61,7 @@ def create_app(city: City) -> FastAPI:
     app.state.doorway = session.Doorway()
     app.state.token_doorway = tokens.doorway()
     problems.install(app)
+    provider_pages.install(app)
     # The one added last is passed first.
     app.add_middleware(BodyLimit)
     app.add_middleware(Authentication, city=city)

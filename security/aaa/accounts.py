@@ -263,6 +263,11 @@ class Accounts:
             raise NotAuthenticated("the token has expired; sign in again")
         return proof.principal
 
+    def remembers(self, text: str) -> bool:
+        """Tell whether `authenticate` answers from memory at present, without a signature."""
+        remembered = self._remembered
+        return remembered.version == self._version() and digest(text) in remembered.proofs
+
     @property
     def remembered(self) -> int:
         """How many tokens are remembered at present, at most PRINCIPALS_CACHED_MAX."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from typing import Any
 
 import httpx
@@ -10,6 +12,7 @@ import pytest
 from ciaas.limits import APPLICATIONS_PER_PROJECT_MAX, AUTHORISATIONS_PER_USER_MAX
 from cpaas.access.app import create_app
 from cpaas.limits import FORM_BYTES_MAX, TOKEN_REQUESTS_AT_ONCE, TOKEN_REQUESTS_WAITING_MAX
+from security.aaa.errors import Throttled
 from security.aaa.oidc.ports import Application, Authorisation
 from security.limits import (
     APPLICATION_NAME_CHARS_MAX,
@@ -228,9 +231,25 @@ def test_forms_and_parameters_have_bounds(city: House) -> None:
 
 
 def test_requests_for_tokens_wait_at_a_door_of_their_own(city: House) -> None:
-    app = create_app(city.city)
-    assert app.state.token_doorway is not app.state.doorway
-    assert app.state.token_doorway.places == TOKEN_REQUESTS_AT_ONCE + TOKEN_REQUESTS_WAITING_MAX
+    doorway = create_app(city.city).state.token_doorway
+    ready, at_work = threading.Event(), threading.Semaphore(0)
+
+    def work() -> None:
+        at_work.release()
+        assert ready.wait(20)
+
+    async def crowd() -> None:
+        most = TOKEN_REQUESTS_AT_ONCE + TOKEN_REQUESTS_WAITING_MAX
+        inside = [asyncio.create_task(doorway.work(work)) for _ in range(most)]
+        for _ in range(TOKEN_REQUESTS_AT_ONCE):
+            await asyncio.to_thread(at_work.acquire)
+        assert not at_work.acquire(blocking=False)
+        with pytest.raises(Throttled):
+            await doorway.work(work)
+        ready.set()
+        await asyncio.gather(*inside)
+
+    asyncio.run(crowd())
 
 
 def test_a_stored_application_is_what_was_registered(city: House, gardener: httpx.Client) -> None:

@@ -87,8 +87,11 @@ MATRIX: dict[tuple[str, str], Row] = {
     ("DELETE", "/grants"): Row(FOREIGN, "/grants?user=owner&prefix=U"),
     ("GET", "/accesses/{address:path}"): Row(FOREIGN, "/accesses/P"),
     ("GET", "/backup"): Row(ADMIN, "/backup"),
-    ("GET", "/record"): Row(ADMIN, "/record"),
+    ("GET", "/record"): Row(FOREIGN, "/record?project=T"),
     ("GET", "/record/checkpoints"): Row(ADMIN, "/record/checkpoints"),
+    ("GET", "/record/export"): Row(FOREIGN, "/record/export?project=T"),
+    ("GET", "/record/key"): Row(NAMELESS, "/record/key"),
+    ("GET", "/record/{project}/{number}/proof"): Row(FOREIGN, "/record/T/1/proof"),
     ("GET", "/groups"): Row(LIST, "/groups"),
     ("POST", "/groups"): Row(ADMIN, "/groups", {"name": "new"}),
     ("DELETE", "/groups/{name}"): Row(ADMIN, "/groups/waterworkers"),
@@ -413,6 +416,19 @@ def stranger(shared_house: House, others: Others) -> httpx.Client:
     return shared_house.user("stranger")
 
 
+@pytest.fixture(scope="module")
+def robot(shared_house: House, others: Others) -> httpx.Client:
+    """An application that acts for itself, with every scope but admin and without a grant."""
+    body = {"name": "a", "grants": ["client_credentials"], "scopes": sorted(USER_SCOPES)}
+    made = shared_house.client().post("/applications?project=city", json=body).json()
+    answer = shared_house.client(token=None).post(
+        f"{shared_house.base_url.removesuffix(API)}/oauth2/token",
+        data={"grant_type": "client_credentials"},
+        auth=(made["client_id"], made["client_secret"]),
+    )
+    return shared_house.client(answer.json()["access_token"])
+
+
 def routes(house: House) -> Iterator[tuple[str, str]]:
     for route in iter_route_contexts(create_app(house.city).routes):
         assert route.path is not None and route.methods, f"{route} cannot be asked by this test"
@@ -502,6 +518,24 @@ def test_what_is_of_others_is_not_found(
     assert theirs.status_code == 200
     assert theirs.content == nobodys.content
     assert theirs.json().get("hits", theirs.json().get("changes")) == []
+
+
+def test_to_an_application_nothing_of_others_exists_either(
+    robot: httpx.Client, others: Others
+) -> None:
+    assert robot.get("/account").json()["scopes"] == sorted(USER_SCOPES)
+    told: dict[int, set[str]] = {}
+    for verb, path in of_kind(FOREIGN, ADMIN):
+        theirs, nobodys = (ask(robot, verb, MATRIX[verb, path], o) for o in (others, NOWHERE))
+        if (verb, path) != ("PUT", "/connections/{name}"):  # a free name is anybody's to take
+            assert theirs.content == nobodys.content, (verb, path)
+        told.setdefault(theirs.status_code, set()).add(theirs.json()["detail"])
+    assert told == {
+        403: {"no application may do this for you: sign in and do it yourself"},
+        404: {"nothing of that name is visible to you"},
+    }
+    for verb, path in of_kind(LIST):
+        assert ask(robot, verb, MATRIX[verb, path], others).json() == [], path
 
 
 def test_the_stranger_changed_nothing(

@@ -43,7 +43,8 @@ class Authentication:
                 token = _bearer(scope) or _of_browser(scope)
                 prove = partial(self._city.accounts.authenticate, token)
                 # A signature takes longer, and the first one of all imports what looks at it.
-                principal = prove() if is_token(token) else await to_thread.run_sync(prove)
+                quick = is_token(token) or self._city.accounts.remembers(token)
+                principal = prove() if quick else await to_thread.run_sync(prove)
             except NotAuthenticated as error:
                 await unauthenticated(str(error))(scope, receive, send)
                 return

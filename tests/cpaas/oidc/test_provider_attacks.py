@@ -308,6 +308,7 @@ def test_a_browser_is_sent_nowhere_that_was_not_registered(
         {"client_id": "00000000-0000-4000-8000-00000000dead"},
         {"client_id": None},
         {"redirect_uri": None},
+        {"response_type": 'code"'},
     ],
 )
 def test_a_request_of_nobody_is_told_to_the_person(

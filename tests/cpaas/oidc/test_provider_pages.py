@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.console.conftest import CHROMIUM, FLAGS
 from tests.console.barriers import without_barriers
+from tests.console.conftest import CHROMIUM, FLAGS
 from tests.cpaas.conftest import House
 from tests.cpaas.oidc.conftest import DEVICE, PASSWORD, party_of
 

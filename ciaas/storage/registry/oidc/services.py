@@ -18,7 +18,7 @@ from ciaas.limits import (
 )
 from ciaas.management.services.ports import Release, Service
 from ciaas.ports import Conflict
-from ciaas.storage.registry.database import Database
+from ciaas.storage.registry.database import Change, Database
 from ciaas.storage.registry.document import decode, encode
 from ciaas.storage.registry.oidc.tables import application
 from ciaas.storage.registry.oidc.tables import service as table
@@ -53,54 +53,13 @@ class Services:
         )
         document = encode(openapi, SERVICE_OPENAPI_BYTES_MAX, "the OpenAPI document")
         values = {name: getattr(service, name) for name in _CHANGEABLE} | {"scopes": scopes}
-        count = sa.select(sa.func.count())
         with self._database.change() as change:
-            number = service.id
-            if not number:
-                mine = table.c.application == service.application, table.c.removed.is_(False)
-                change.check_room(
-                    count.select_from(table).where(*mine),
-                    SERVICES_PER_APPLICATION_MAX,
-                    f"an application publishes {SERVICES_PER_APPLICATION_MAX} services at most",
-                )
-                change.check_room(
-                    count.select_from(table),
-                    SERVICES_MAX,
-                    f"there were {SERVICES_MAX:,} services already: change one that is there",
-                )
-                fixed = {
-                    "uuid": service.uuid,
-                    "application": service.application,
-                    "project": service.project,
-                    "removed": False,
-                }
-                number = change.insert(table, values | fixed)
-            else:
+            number = service.id or _add(change, service, values)
+            if service.id:
                 change.connection.execute(
                     table.update().filter_by(id=number).values(**values, version=change.stamp())
                 )
-            mine_too = releases.c.service == number
-            known = count.where(mine_too, releases.c.release == service.release)
-            if change.connection.execute(known).scalar_one():
-                raise Conflict(
-                    f"version {service.release!r:.40} was published already and cannot be changed: "
-                    "choose another"
-                )
-            change.check_room(
-                count.select_from(releases).where(mine_too),
-                SERVICE_RELEASES_MAX,
-                f"a service has {SERVICE_RELEASES_MAX} versions at most: publish it anew",
-            )
-            change.connection.execute(
-                releases.insert().values(
-                    service=number,
-                    release=service.release,
-                    openapi=document,
-                    scopes=scopes,
-                    base_url=service.base_url,
-                    published_at=service.published_at,
-                )
-            )
+            _add_release(change, number, service, {"openapi": document, "scopes": scopes})
             return replace(service, id=number)
 
     def service(self, uuid: str) -> Service | None:
@@ -148,6 +107,52 @@ class Services:
                 .where(on_it, grant.c.removed.is_(False))
                 .values(removed=True, version=version)
             )
+
+
+def _add(change: Change, service: Service, values: Mapping[str, Any]) -> int:
+    count = sa.select(sa.func.count()).select_from(table)
+    change.check_room(
+        count.where(table.c.application == service.application, table.c.removed.is_(False)),
+        SERVICES_PER_APPLICATION_MAX,
+        f"an application publishes {SERVICES_PER_APPLICATION_MAX} services at most",
+    )
+    change.check_room(
+        count,
+        SERVICES_MAX,
+        f"there were {SERVICES_MAX:,} services already: change one that is there",
+    )
+    fixed = {
+        "uuid": service.uuid,
+        "application": service.application,
+        "project": service.project,
+        "removed": False,
+    }
+    return change.insert(table, {**values, **fixed})
+
+
+def _add_release(change: Change, number: int, service: Service, texts: Mapping[str, str]) -> None:
+    mine = releases.c.service == number
+    count = sa.select(sa.func.count()).select_from(releases).where(mine)
+    known = count.where(releases.c.release == service.release)
+    if change.connection.execute(known).scalar_one():
+        raise Conflict(
+            f"version {service.release!r:.40} was published already and cannot be changed: "
+            "choose another"
+        )
+    change.check_room(
+        count,
+        SERVICE_RELEASES_MAX,
+        f"a service has {SERVICE_RELEASES_MAX} versions at most: publish it anew",
+    )
+    change.connection.execute(
+        releases.insert().values(
+            service=number,
+            release=service.release,
+            base_url=service.base_url,
+            published_at=service.published_at,
+            **texts,
+        )
+    )
 
 
 def _levels_of(text: str) -> dict[str, Level]:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from http import HTTPStatus
 from typing import assert_never
+from urllib.parse import urlsplit
 
+from anyio import to_thread
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
@@ -30,6 +33,7 @@ from security.aaa.errors import NotAuthenticated, Throttled
 from security.aaa.oidc.messages import Consent, Login, Mistake, Reply
 from security.aaa.oidc.ports import Application
 from security.aaa.oidc.provider import sentences
+from security.aaa.oidc.redirects import is_registered
 from security.limits import SIGN_IN_LIFE_S
 
 router = APIRouter(prefix="/oauth2", include_in_schema=False)
@@ -42,8 +46,8 @@ _TARGETS = ("authorize", "device")
 def authorize(city: CityPart, request: Request) -> Response:
     """Answer an application's request, or show what has to happen first."""
     pairs, session = query_of(request), session_of(city, request)
-    step = city.oidc.provider.authorise(asked(pairs, method="GET", session=session))
-    return _shown(city, request, step, pairs)
+    step = city.oidc.provider.authorise(asked(pairs, session))
+    return _shown(city, step, pairs)
 
 
 @router.post("/authorize")
@@ -62,18 +66,18 @@ async def sign_in(
     if to not in _TARGETS:
         return mistaken("the form names no page that a sign-in leads to")
     body = SignIn(name=told.get("name", ""), password=told.get("password", ""))
+    shown = partial(sign_in_page, city, to, pairs, name=body.name)
     try:
         issued = await signed_in(body, city, doorway, about, request)
     except Throttled as error:
         again = {"Retry-After": str(error.retry_after_s)}
-        return sign_in_page(
-            city, request, to, pairs, str(error), HTTPStatus.TOO_MANY_REQUESTS, body.name, again
-        )
+        page_of = partial(shown, str(error), HTTPStatus.TOO_MANY_REQUESTS, headers=again)
+        return await to_thread.run_sync(page_of)
     except NotAuthenticated as error:
         problem = f"{str(error).capitalize()}. Check both and try again."
-        return sign_in_page(city, request, to, pairs, problem, HTTPStatus.UNAUTHORIZED, body.name)
-    city.oidc.provider.sessions.begin(issued, ("pwd",))
-    return see(within(to, _without_login(pairs)), cookie(issued.text, SIGN_IN_LIFE_S, request))
+        return await to_thread.run_sync(partial(shown, problem, HTTPStatus.UNAUTHORIZED))
+    await to_thread.run_sync(city.oidc.provider.sessions.begin, issued, ("pwd",))
+    return see(within(to, _without_login(pairs)), cookie(city, issued.text, SIGN_IN_LIFE_S))
 
 
 @router.post("/consent")
@@ -81,25 +85,23 @@ def decide(city: CityPart, about: About, request: Request, form: OwnForm) -> Res
     """Take what the person decided."""
     told, pairs, session = dict(form), query_of(request), session_of(city, request)
     allowed = told.get("decision") == "allow"
-    given = asked(pairs, method="GET", session=session)
+    given = asked(pairs, session)
     if session is None or told.get("account") != str(session.user.id):
         # Somebody else signed in meanwhile: what was decided was not theirs to decide.
-        return _shown(city, request, city.oidc.provider.authorise(given), pairs)
+        return _shown(city, city.oidc.provider.authorise(given), pairs)
     about.update(application=given.parameters.get("client_id", ""), allowed=allowed)
     step = city.oidc.provider.decide(given, allowed=allowed)
-    return _shown(city, request, step, pairs)
+    return _shown(city, step, pairs)
 
 
-def _shown(
-    city: City, request: Request, step: Reply | Login | Consent | Mistake, pairs: Pairs
-) -> Response:
+def _shown(city: City, step: Reply | Login | Consent | Mistake, pairs: Pairs) -> Response:
     match step:
         case Reply():
             return answered(step)
         case Mistake():
             return mistaken(step.detail)
         case Login():
-            return sign_in_page(city, request, "authorize", pairs, again=step.again)
+            return sign_in_page(city, "authorize", pairs, again=step.again)
         case Consent():
             return consent_page(
                 city,
@@ -115,7 +117,6 @@ def _shown(
 
 def sign_in_page(
     city: City,
-    request: Request,
     to: str,
     pairs: Pairs,
     problem: str = "",
@@ -127,8 +128,8 @@ def sign_in_page(
 ) -> Response:
     """Return the page to sign in at, on the way to another page of ours."""
     application = city.oidc.provider.applications.find(dict(pairs).get("client_id", ""))
-    target = dict(pairs).get("redirect_uri")
-    known = application is not None and target in application.redirect_uris
+    target = dict(pairs).get("redirect_uri", "")
+    known = application is not None and is_registered(target, application.redirect_uris)
     return page(
         "sign-in",
         status,
@@ -140,8 +141,7 @@ def sign_in_page(
         action=within("login", pairs),
         to=to,
         user=name,
-        host=request.url.netloc,
-        second=False,
+        host=urlsplit(city.oidc.provider.issuer).netloc,
     )
 
 

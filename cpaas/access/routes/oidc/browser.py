@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from http import HTTPStatus
 from http.cookies import SimpleCookie
-from typing import Annotated, Any
+from typing import Annotated
 from urllib.parse import parse_qsl, urlencode
 
-from fastapi import Depends, Request
+from fastapi import Depends, FastAPI, Request
 from fastapi.responses import Response
 
 from cpaas.access.city import City
@@ -26,6 +26,18 @@ from security.limits import PARAMETERS_MAX
 COOKIE = "borough_sign_in"
 _FORM = "application/x-www-form-urlencoded"
 Pairs = list[tuple[str, str]]
+
+
+class PageProblem(Problem):
+    """A refusal that a person reads in a browser."""
+
+
+def install(app: FastAPI) -> None:
+    """Have such refusals shown as pages."""
+
+    @app.exception_handler(PageProblem)
+    async def of_page(request: Request, error: PageProblem) -> Response:
+        return mistaken(str(error.detail), HTTPStatus(error.status_code))
 
 
 async def form_of(request: Request) -> Pairs:
@@ -52,7 +64,7 @@ Form = Annotated[Pairs, Depends(form_of)]
 async def own_form_of(request: Request) -> Pairs:
     """Return the fields of a form of our own pages; raises Problem as `form_of`, and 403."""
     if not from_our_page(request.scope, request.headers):
-        raise Problem(
+        raise PageProblem(
             HTTPStatus.FORBIDDEN, "this form was sent by another site; open the page itself"
         )
     return await form_of(request)
@@ -66,12 +78,12 @@ def query_of(request: Request) -> Pairs:
     return _pairs(request.url.query)
 
 
-def asked(pairs: Pairs, **more: Any) -> Asked:
-    """Return a request to the provider; raises Problem (400)."""
+def asked(pairs: Pairs, session: Session | None) -> Asked:
+    """Return what a browser asks for; raises PageProblem (400)."""
     try:
-        return Asked.of(pairs, **more)
+        return Asked.of(pairs, method="GET", session=session)
     except ValueError as error:
-        raise Problem(HTTPStatus.BAD_REQUEST, str(error)) from None
+        raise PageProblem(HTTPStatus.BAD_REQUEST, str(error)) from None
 
 
 def session_of(city: City, request: Request) -> Session | None:
@@ -84,10 +96,12 @@ def session_of(city: City, request: Request) -> Session | None:
     return found
 
 
-def cookie(token: str, max_age_s: int, request: Request) -> dict[str, str]:
+def cookie(city: City, token: str, max_age_s: int) -> dict[str, str]:
     """Return the header that gives a browser its sign-in, or takes it with ``max_age_s`` 0."""
+    # As others know the platform: a proxy in between may speak plain HTTP to us.
+    secure = city.oidc.provider.issuer.startswith("https:")
     parts = [f"{COOKIE}={token}", "Path=/oauth2", f"Max-Age={max_age_s}", "HttpOnly"]
-    parts += ["SameSite=Lax", *(["Secure"] if request.url.scheme == "https" else [])]
+    parts += ["SameSite=Lax", *(["Secure"] if secure else [])]
     return {"Set-Cookie": "; ".join(parts)}
 
 
@@ -102,11 +116,11 @@ def within(path: str, pairs: Pairs) -> str:
     return f"/oauth2/{path}" + (f"?{urlencode(pairs)}" if pairs else "")
 
 
-def mistaken(detail: str) -> Response:
+def mistaken(detail: str, status: HTTPStatus = HTTPStatus.BAD_REQUEST) -> Response:
     """Return the page for a request that cannot be answered to its application."""
     return page(
         "message",
-        HTTPStatus.BAD_REQUEST,
+        status,
         title="This did not work",
         detail="The application sent you here with a request that cannot be answered. "
         "Go back to it and try again; if it happens again, tell whoever runs it:",

@@ -26,7 +26,7 @@ def enter(city: CityPart, request: Request) -> Response:
     """Ask for the code; one that the address brings along is only filled in."""
     pairs, session = query_of(request), session_of(city, request)
     if session is None:
-        return sign_in_page(city, request, "device", pairs)
+        return sign_in_page(city, "device", pairs)
     return _form(session, dict(pairs).get("user_code", ""))
 
 
@@ -35,7 +35,7 @@ def look_up(city: CityPart, request: Request, form: OwnForm) -> Response:
     """Show what the device of a code would be allowed to do."""
     session, typed = session_of(city, request), dict(form).get("user_code", "")
     if session is None:
-        return sign_in_page(city, request, "device", [("user_code", typed)])
+        return sign_in_page(city, "device", [("user_code", typed)])
     try:
         found = _waiting(city, request, session, typed)
     except Throttled as error:
@@ -63,7 +63,7 @@ def decide(city: CityPart, about: About, request: Request, form: OwnForm) -> Res
     told, session = dict(form), session_of(city, request)
     typed = told.get("user_code", "")
     if session is None or told.get("account") != str(session.user.id):
-        return sign_in_page(city, request, "device", [("user_code", typed)])
+        return sign_in_page(city, "device", [("user_code", typed)])
     try:
         found = _waiting(city, request, session, typed)
     except Throttled as error:

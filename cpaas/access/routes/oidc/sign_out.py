@@ -45,7 +45,7 @@ def sign_out(city: CityPart, request: Request, form: Form) -> Response:
 
 def _signed_out(city: City, request: Request, pairs: Pairs, decision: str | None) -> Response:
     session = session_of(city, request)
-    step = city.oidc.provider.goodbye(asked(pairs, method="GET", session=session))
+    step = city.oidc.provider.goodbye(asked(pairs, session))
     if isinstance(step, Mistake):
         return mistaken(step.detail)
     if session is not None and not step.certain and decision is None:
@@ -59,7 +59,7 @@ def _signed_out(city: City, request: Request, pairs: Pairs, decision: str | None
         )
     if session is not None:
         city.oidc.provider.sessions.end(session)
-    gone = cookie("", 0, request)
+    gone = cookie(city, "", 0)
     if step.location is not None:
         return see(step.location, gone)
     return page(

@@ -10,8 +10,8 @@ from fastapi.responses import Response
 
 from cpaas.access.answers.documents import as_json
 from cpaas.access.caller import About, CityPart
-from cpaas.access.problems import unauthenticated
-from cpaas.access.routes.oidc.browser import Form, asked
+from cpaas.access.problems import Problem, unauthenticated
+from cpaas.access.routes.oidc.browser import Form
 from cpaas.access.routes.people.session import Doorway
 from cpaas.limits import TOKEN_REQUESTS_AT_ONCE, TOKEN_REQUESTS_WAITING_MAX
 from security.aaa.errors import NotAuthenticated
@@ -95,7 +95,10 @@ async def _answered(
     request: Request, about: About, form: Form, work: Callable[[Asked], Reply]
 ) -> Response:
     waiting: Doorway = request.app.state.token_doorway
-    given = asked(form, authorization=request.headers.get("authorization", ""))
+    try:
+        given = Asked.of(form, authorization=request.headers.get("authorization", ""))
+    except ValueError as error:
+        raise Problem(HTTPStatus.BAD_REQUEST, str(error)) from None
     reply = await waiting.work(lambda: work(given))
     if reply.application:
         about["application"] = reply.application

@@ -60,11 +60,14 @@ def test_an_access_token_ends_by_itself(desk: Desk) -> None:
 
 def test_a_token_is_remembered_as_any_other_until_something_changes(desk: Desk) -> None:
     token = desk.tokens(desk.session())["access_token"]
+    assert not desk.accounts.remembers(token)
     desk.accounts.authenticate(token)
+    assert desk.accounts.remembers(token)
     before = desk.accounts.remembered
     desk.accounts.authenticate(token)
     assert desk.accounts.remembered == before
     desk.registry.authorisations.revoke(desk.accounts.authenticate(token).token)
+    assert not desk.accounts.remembers(token)
     with pytest.raises(NotAuthenticated, match="has ended"):
         desk.accounts.authenticate(token)
 
