@@ -7,6 +7,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from borough import archive
 from borough.clock import MachineClock
@@ -16,9 +17,14 @@ from borough.wiring import open_keys
 from ciaas.ports import HistoryError, RegistryError
 from security.encryption.authority import Authority
 from security.encryption.certificates import AuthorityError
+from security.encryption.envelope import SealingError, version_of
 from security.encryption.keyring import KeyRing
 from security.encryption.private_file import PrivateFileError
 from security.encryption.subjects import copy_keys
+from security.limits import REWRAP_STEP
+
+if TYPE_CHECKING:
+    from ciaas.storage.registry import Registry
 
 _VERIFIER = Path(__file__).with_name("audit_verify.py")
 
@@ -74,7 +80,7 @@ def restore(home: Home, path: Path, keys: Path | None, subjects: Path | None = N
             if target.is_dir():
                 target.rmdir()
             moved.append(part.rename(target))
-        return _examined(home, content.at)
+        return _examined(home, content.at, ring)
     except BaseException:
         for part in moved:
             shutil.rmtree(part) if part.is_dir() else part.unlink()
@@ -140,7 +146,31 @@ def _check_authority(ring: KeyRing, folder: Path) -> None:
         raise HomeError(f"this key file is not of the home that was backed up: {error}") from error
 
 
-def _examined(home: Home, made_at: int) -> Restored:
+def _check_versions(home: Home, ring: KeyRing, registry: Registry) -> None:
+    """Make sure that the key file is not older than what is sealed under the ring."""
+    from borough.roles.adapter_means import SealedSecrets
+
+    for store in (SealedSecrets(home.secrets, ring), *registry.sealed):
+        after = ""
+        while page := store.page(after, REWRAP_STEP):
+            after = page[-1].key
+            for sealed in page:
+                if (version := _version(sealed.text)) > ring.version:
+                    raise HomeError(
+                        f"this key file is older than the backup: it ends with version "
+                        f"{ring.version} of the key ring, and secrets lie under {version}; bring "
+                        "the copy that was made after the last rotation"
+                    )
+
+
+def _version(text: str) -> int:
+    try:
+        return version_of(text)
+    except SealingError:  # what was damaged before the backup is told by the re-wrap
+        return 0
+
+
+def _examined(home: Home, made_at: int, ring: KeyRing) -> Restored:
     """Open everything as the platform does, and count."""
     from ciaas.storage.history import open_history
     from ciaas.storage.registry import open_registry
@@ -153,6 +183,7 @@ def _examined(home: Home, made_at: int) -> Restored:
         with open_history(home.history, clock=MachineClock()) as history:
             counts = history.counts()
         with open_registry(home.registry, read_only=True) as registry:
+            _check_versions(home, ring, registry)
             endpoints = len(registry.resources.endpoints())
             grants = len(registry.grants.grants()) + len(registry.groups.group_grants())
     except (HistoryError, RegistryError) as error:

@@ -36,6 +36,8 @@ def rotate(json_: bool) -> None:
     """Make a new version of the ring; secrets are wrapped anew while everything goes on."""
     with here() as client:
         _show(client.call("POST", "/keys/rotate"), json_)
+    if not json_:
+        click.echo("Copy keys.json anew: older copies do not open what is sealed from now on.")
 
 
 @keys.command()

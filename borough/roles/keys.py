@@ -123,7 +123,7 @@ class RingDesk:
         if not (progress.done and progress.version == self.keys.version):
             raise Conflict("secrets are still being wrapped anew; wait until that is done")
         left = progress.in_use.get(version, 0)
-        if left or progress.in_use.get(0, 0):
+        if left:
             raise Conflict(
                 f"{left} secrets do not open and may lie under version {version}; mend or remove"
                 f" them first: {', '.join(progress.failures)}"

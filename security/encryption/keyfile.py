@@ -154,8 +154,8 @@ def _opened(path: Path, document: _Document, opener: Opener) -> Contents:
             if unlock.method is Method.FILE or keys:
                 raise damaged
             raise KeyFileError(
-                f"this is not the {unlock.method.value} that opens {path}; try again, or restore"
-                " the key file that it belongs to"
+                f"this is not the passphrase that opens {path}; try again, or restore the key file"
+                " that it belongs to"
             )
         keys[version.number] = VersionKey(clear, version.made_at)
     if document.current not in keys:

@@ -22,6 +22,7 @@ from borough.clock import MachineClock
 from borough.home import Home, HomeError
 from borough.restoring import restore
 from borough.roles import backup as backup_module
+from borough.roles.adapter_means import SealedSecrets
 from borough.roles.backup import Backup
 from borough.roles.sealing import Sealing
 from borough.wiring import create_keys, open_keys
@@ -35,6 +36,7 @@ from security.aaa.checkpoints import Signer
 from security.aaa.levels import Level
 from security.encryption.authority import Authority
 from security.encryption.keyring import KeyRing
+from security.encryption.subjects import PURPOSE, SubjectKeys
 from security.ports import Grant, GroupGrant
 from tests.contract.history_rows import frame
 
@@ -330,3 +332,49 @@ def test_an_archive_of_a_later_form_is_refused(
     saved = city.save(tmp_path / "city.tar")
     with pytest.raises(HomeError, match="has form 2, this version reads 1"):
         archive.check(saved)
+
+
+def test_a_key_file_from_before_the_last_rotation_is_refused(city: City, tmp_path: Path) -> None:
+    older = tmp_path / "older keys.json"
+    shutil.copy(city.home.keys, older)
+    city.keys.rotate()
+    SealedSecrets(city.home.secrets, city.keys).keep("gateway", "gateway.example", "secret")
+    saved = city.save(tmp_path / "city.tar")
+    empty = Home(tmp_path / "empty")
+    with pytest.raises(HomeError, match=r"older than the backup.* version 1 .* lie under 2"):
+        restore(empty, saved, older)
+    assert not empty.registry.exists() and not empty.keys.exists()
+    restore(empty, saved, city.home.keys)
+    kept = SealedSecrets(empty.secrets, open_keys(empty))
+    assert kept.secret("gateway", "gateway.example") == "secret"
+
+
+def test_keys_of_data_subjects_come_apart_and_erased_ones_never(city: City, tmp_path: Path) -> None:
+    ada, bob = "a" * 32, "b" * 32
+    subjects = SubjectKeys(city.home.subjects, city.keys.envelope(PURPOSE))
+    subjects.make(ada)
+    subjects.make(bob)
+    saved = city.save(tmp_path / "city.tar")
+    with tarfile.open(saved) as opened:
+        assert not [name for name in opened.getnames() if "subjects" in name]
+    copy = shutil.copytree(city.home.subjects, tmp_path / "copy")
+    (copy / "stray").write_text("not ours")
+    subjects.erase(ada)
+    shutil.copy(city.home.subjects / "erased", copy / "erased")
+    empty = Home(tmp_path / "empty")
+    restore(empty, saved, city.home.keys, copy)
+    assert sorted(path.name for path in empty.subjects.iterdir()) == [f"{bob}.key", "erased"]
+    brought = SubjectKeys(empty.subjects, open_keys(empty).envelope(PURPOSE))
+    assert brought.key(bob) == subjects.key(bob) and brought.key(ada) is None
+
+
+def test_a_folder_of_subjects_that_cannot_serve_is_refused(city: City, tmp_path: Path) -> None:
+    saved = city.save(tmp_path / "city.tar")
+    empty = Home(tmp_path / "empty")
+    with pytest.raises(HomeError, match="is no folder of keys of data subjects"):
+        restore(empty, saved, city.home.keys, tmp_path / "nowhere")
+    assert not empty.registry.exists() and not empty.subjects.exists()
+    empty.subjects.mkdir()
+    with pytest.raises(HomeError, match="leave --subjects out"):
+        restore(empty, saved, city.home.keys, empty.subjects)
+    restore(empty, saved, city.home.keys)

@@ -58,7 +58,7 @@ def test_the_environment_opens_and_is_left_to_no_child(
     with pytest.raises(HomeError, match="set BOROUGH_UNLOCK to its passphrase"):
         open_keys(home)
     monkeypatch.setenv(VARIABLE, OTHER)
-    with pytest.raises(HomeError, match="not the environment that opens"):
+    with pytest.raises(HomeError, match="not the passphrase that opens"):
         open_keys(home)
     for _ in range(2):
         monkeypatch.setenv(VARIABLE, PASSPHRASE)

@@ -261,3 +261,26 @@ def test_a_version_is_kept_while_something_may_lie_under_it(house: House) -> Non
     assert ring["rewrap"]["failures"] == [f"{column.purpose}: {stuck.key}"]
     refused = client.delete("/keys/ring/1")
     assert refused.status_code == 409 and column.purpose in refused.json()["detail"]
+
+
+def test_who_may_use_a_key_is_told_as_it_is(shared_house: House) -> None:
+    made(shared_house, "asked-about")
+    shared_house.user("reads-all", {"project:city": "GRANT"})
+    shared_house.user("owns-all", {"project:city": "OWN"})
+    shared_house.user("uses-it")
+    grant(shared_house, "uses-it", "asked-about", "READ")
+    client = shared_house.client()
+    prefix = "key:city/asked-about"
+    listed = client.get("/rights", params={"prefix": prefix}).json()
+    told = {entry["subject"]: entry["level"] for entry in listed}
+    assert told["uses-it"] == "READ" and told["owns-all"] == "OWN"
+    assert "reads-all" not in told
+    query = {"subject": "reads-all", "address": prefix, "action": "read"}
+    why = client.get("/rights/why", params=query).json()
+    assert (why["allowed"], why["level"], why["decides"]) == (False, "DENY", [])
+    assert [entry["prefix"] for entry in why["overruled"]] == ["project:city"]
+    own = {"address": prefix, "action": "read"}
+    user = shared_house.user("uses-it-too")
+    assert user.get("/rights/why", params=own).status_code == 404
+    grant(shared_house, "uses-it-too", "asked-about", "READ")
+    assert user.get("/rights/why", params=own).json()["allowed"] is True

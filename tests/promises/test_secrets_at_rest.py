@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import base64
 import os
+import sqlite3
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,6 +32,7 @@ ADAPTER_PASSWORD = "canary adapter password"
 USER_PASSWORD = "canary password of a person"
 ENCRYPTED = b"canary text that an application had encrypted"
 CHUNK_BYTES = 4_000_000
+APPLICATION = {"name": "Night watch", "grants": ["client_credentials"], "scopes": ["read"]}
 
 
 @dataclass
@@ -125,6 +128,15 @@ def private_keys(home: Path, passphrase: bytes) -> dict[str, bytes]:
     return found
 
 
+def signing_keys(home: Path, ring: KeyRing) -> dict[str, bytes]:
+    """Return the keys that tokens of applications are signed with."""
+    envelope = ring.envelope("signing keys")
+    with closing(sqlite3.connect(home / "registry.sqlite")) as registry:
+        rows = registry.execute("SELECT kid, sealed FROM signing_key").fetchall()
+    assert rows, "a token was signed"
+    return {f"signing key {kid}": envelope.open(sealed, kid) for kid, sealed in rows}
+
+
 def plant(platform: LockedPlatform, client: httpx.Client) -> dict[str, bytes]:
     """Have the platform keep, and use, one secret of every kind."""
 
@@ -152,7 +164,19 @@ def plant(platform: LockedPlatform, client: httpx.Client) -> dict[str, bytes]:
     clear = base64.b64encode(ENCRYPTED).decode()
     sealed = made("POST", "/keys/app-key/encrypt", {"plaintext": clear})
     made("POST", "/keys/app-key/decrypt", {"ciphertext": sealed["ciphertext"]})
+    application = made("POST", "/applications", APPLICATION)
+    client_secret = application["client_secret"]
+    access = httpx.post(
+        f"http://{platform.http}/oauth2/token",
+        data={"grant_type": "client_credentials"},
+        auth=(application["client_id"], client_secret),
+    )
+    assert access.status_code == 200, access.text
+    bearer = {"Authorization": f"Bearer {access.json()['access_token']}"}
+    assert httpx.get(f"{client.base_url}account", headers=bearer).status_code == 200
     return {
+        "client secret": client_secret.encode(),
+        "access token": access.json()["access_token"].encode(),
         "adapter password": ADAPTER_PASSWORD.encode(),
         "password": USER_PASSWORD.encode(),
         "session": session.encode(),
@@ -210,6 +234,7 @@ def traces(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Traces]:
         until(lambda: client.get("/keys/ring").json()["rewrap"]["done"], "the end of the re-wrap")
         ring = platform.keys()
         found.planted |= plant_in_the_ring(ring) | private_keys(platform.files, ring.ca_passphrase)
+        found.planted |= signing_keys(platform.files, ring)
         done = platform.call("backup", str(folder / "backup.tar"))
         assert done.returncode == 0, done.stderr
         found.processes = seen_of_processes(platform)

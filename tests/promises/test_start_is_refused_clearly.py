@@ -18,6 +18,7 @@ from borough.roles.watch import PythonRole
 from borough.wiring import BusAddress, write_bus
 from ciaas.storage.history import open_history
 from security.encryption.keyring import KeyRing
+from security.encryption.unlocking import Cost, Method, Unlock
 from tests.promises.disk import small_disk
 from tests.promises.platform import Platform, alive, free_port, running
 
@@ -149,6 +150,35 @@ def test_a_key_file_that_others_can_read_is_refused(used: Platform) -> None:
     said = sentence(used.call("up"))
     assert "has mode 0644" in said
     assert f"chmod 600 {keys}" in said
+
+
+@pytest.mark.parametrize("method", list(Method)[1:])
+def test_a_key_ring_that_stays_shut_says_what_it_waits_for(used: Platform, method: Method) -> None:
+    unlock = Unlock.by_passphrase(method, Cost(8, 1, 1))
+    KeyRing.open(used.home / "keys.json").lock_with(unlock, "a passphrase of tests")
+    assert (
+        sentence(used.call("up"))
+        == {
+            Method.ENVIRONMENT: (
+                "the key ring of this home opens by the environment: set BOROUGH_UNLOCK to its "
+                "passphrase"
+            ),
+            Method.PASSPHRASE: (
+                "the key ring of this home opens by a passphrase: start from a terminal, or hand it "
+                "over by a file descriptor, such as: BOROUGH_UNLOCK_FD=3 borough up 3< FILE"
+            ),
+        }[method]
+    )
+
+
+def test_a_wrong_passphrase_is_told_in_one_sentence(used: Platform) -> None:
+    keys = used.home / "keys.json"
+    unlock = Unlock.by_passphrase(Method.ENVIRONMENT, Cost(8, 1, 1))
+    KeyRing.open(keys).lock_with(unlock, "a passphrase of tests")
+    assert sentence(used.call("up", BOROUGH_UNLOCK="another one of tests")) == (
+        f"this is not the passphrase that opens {keys}; try again, or restore the key file that "
+        "it belongs to"
+    )
 
 
 def test_a_setting_that_makes_no_sense_is_named(tmp_path: Path) -> None:

@@ -32,7 +32,9 @@ def test_a_locked_ring_opens_by_its_passphrase_alone(path: Path, method: Method)
     assert opened.method is method and opened.cli == ring.cli
     assert opened.envelope("webhooks").open(text, "1") == b"secret"
     wrong = PASSPHRASE + "!"
-    with pytest.raises(KeyRingError, match=f"not the {method} that opens .*; try again") as refused:
+    with pytest.raises(
+        KeyRingError, match=r"not the passphrase that opens .*; try again"
+    ) as refused:
         KeyRing.open(path, lambda unlock: unlock.key_of(wrong))
     assert wrong not in str(refused.value)
     with pytest.raises(KeyRingError, match=f"opens by {method}, and nobody gave it"):

@@ -16,6 +16,7 @@ from cpaas.access.granting.delegation import held_for, refuse_more, refuse_over
 from cpaas.access.granting.holder import Holder, holder_named
 from cpaas.access.moments import read_moment
 from cpaas.access.problems import Problem, not_found
+from cpaas.access.routes.security.key_rights import level_on
 from security.aaa.extents import Extent, SetExtent
 from security.aaa.levels import Level
 from security.aaa.subjects import check_purpose, number_of
@@ -156,7 +157,7 @@ def remove(
 def written(permit: Permit) -> dict[str, Any]:
     """Return a permit's number, and the conditions that it has."""
     said: dict[str, Any] = {
-        "id": permit.id,
+        "number": permit.id,
         "from": None if permit.starts is None else rfc3339(permit.starts),
         "until": None if permit.ends is None else rfc3339(permit.ends),
         "purpose": permit.purpose,
@@ -186,4 +187,4 @@ def _purpose(text: str | None) -> str | None:
 
 
 def _may_grant(caller: Caller, extent: Extent) -> bool:
-    return caller.city.rights.level(caller.party, base_of(extent)) >= Level.GRANT
+    return level_on(caller, base_of(extent)) >= Level.GRANT

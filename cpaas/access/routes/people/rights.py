@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Literal
 
@@ -16,6 +16,13 @@ from cpaas.access.granting.covered import Names, base_of, path_granted
 from cpaas.access.granting.holder import Holder, holder_of_subject, holder_of_user, user_named
 from cpaas.access.problems import Problem, not_found
 from cpaas.access.routes.people.grants import written
+from cpaas.access.routes.security.key_rights import (
+    KEY,
+    granted_key,
+    is_key,
+    level_on,
+    verdict_on,
+)
 from cpaas.limits import LIST_DEFAULT, LIST_MAX
 from security.aaa.extents import Extent
 from security.aaa.levels import Level
@@ -55,7 +62,7 @@ def why(
             who = who._replace(purpose=check_purpose(purpose))
         except ValueError as error:
             raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"purpose: {error}") from None
-    verdict = caller.city.rights.why(who, path)
+    verdict = verdict_on(caller.city.rights, who, path)
     names, need = Names(caller), Level[action.upper()]
     known = _known(verdict, names)
     return as_json(
@@ -98,7 +105,7 @@ def listed(
         found = [
             (holder.name, _on(caller, holder, path, names))
             for holder in (_everybody(caller) if whose is None else [whose])
-            if caller.city.rights.under(_party(holder), path, Level.ACCESS)
+            if _may_anything(caller, _party(holder), path)
         ]
         return as_json([entry for name, entry in found if after is None or name > after][:limit])
     own = subject is None or subject == caller.principal.user.name
@@ -126,17 +133,26 @@ def _party(holder: Holder) -> Party:
     return Party(None, frozenset({holder.subject}))
 
 
-def _everybody(caller: Caller) -> Iterator[Holder]:
-    """Yield users by name, then the other subjects that hold a grant."""
-    yield from map(holder_of_user, sorted(caller.city.accounts.users(), key=lambda u: u.name))
-    for subject in sorted(caller.city.rights.subjects()):
-        yield Holder("subject", subject, subject)
+def _everybody(caller: Caller) -> list[Holder]:
+    """Return users and the other subjects that hold a grant, by name."""
+    found = list(map(holder_of_user, caller.city.accounts.users()))
+    known = {holder.name for holder in found}
+    found += [Holder("subject", s, s) for s in caller.city.rights.subjects() if s not in known]
+    return sorted(found, key=lambda holder: holder.name)
+
+
+def _may_anything(caller: Caller, who: Party, path: Path) -> bool:
+    """Tell whether somebody may do anything on a path or below; below a key there is nothing."""
+    rights = caller.city.rights
+    if is_key(path):
+        return verdict_on(rights, who, path).level >= Level.ACCESS
+    return rights.under(who, path, Level.ACCESS)
 
 
 def _on(caller: Caller, holder: Holder, path: Path, names: Names) -> dict[str, Any]:
     """Return what somebody may do on a path, and by which groups."""
     rights = caller.city.rights
-    verdict = rights.why(_party(holder), path)
+    verdict = verdict_on(rights, _party(holder), path)
     groups = rights.groups_of(holder.number) if holder.kind == "user" else ()
     return {
         "subject": holder.name,
@@ -208,7 +224,7 @@ def _written(grant: Applies, names: Names) -> dict[str, Any]:
 
 
 def _may_grant(caller: Caller, extent: Extent) -> bool:
-    return caller.city.rights.level(caller.party, base_of(extent)) >= Level.GRANT
+    return level_on(caller, base_of(extent)) >= Level.GRANT
 
 
 def _path_known(caller: Caller, address: str) -> Path:
@@ -220,6 +236,8 @@ def _path_known(caller: Caller, address: str) -> Path:
     """
     if address.startswith("project:"):
         return (str(caller.project(address.removeprefix("project:"), Level.ACCESS).id),)
+    if address.startswith(KEY):
+        return granted_key(caller, address.removeprefix(KEY), Level.BROWSE)
     levels = parse_prefix(address)
     path = (str(caller.owner_of(levels[0]).project), *levels)
     if not caller.city.rights.under(caller.party, path, Level.ACCESS):

@@ -1,4 +1,4 @@
-"""What the overlay key ``confidential`` may be set on: points of apps, before their first sample."""
+"""What the overlay key ``confidential`` may be set on: points of apps without samples."""
 
 from __future__ import annotations
 

@@ -11,6 +11,8 @@ from http import HTTPStatus
 from cpaas.access.caller import Caller
 from cpaas.access.problems import Problem, not_found
 from security.aaa.levels import Level
+from security.aaa.rights import Path, Rights, Verdict
+from security.aaa.subjects import Who
 from security.encryption.named.ports import NamedKey
 
 KEY = "key:"
@@ -22,17 +24,39 @@ def key_path(project: int, name: str) -> tuple[str, ...]:
     return (str(project), KEY + name)
 
 
+def is_key(path: Path) -> bool:
+    """Tell whether a path is that of a key."""
+    return len(path) > 1 and path[1].startswith(KEY)
+
+
+def verdict_on(rights: Rights, who: Who, path: Path) -> Verdict:
+    """Return what somebody may do on a path and why, with what is particular to keys.
+
+    On a key a wider grant counts only as OWN; any other is told as overruled.
+    """
+    verdict = rights.why(who, path)
+    if not is_key(path) or verdict.level is Level.OWN:
+        return verdict
+    if any(grant.path == path and grant.in_force for grant in verdict.applies):
+        return verdict
+    overruled = [grant._replace(decides=False) for grant in verdict.applies]
+    return Verdict(Level.DENY, verdict.admin, overruled)
+
+
+def level_on(caller: Caller, path: Path) -> Level:
+    """Return what the caller may do on a path, be it a key's or another's."""
+    if is_key(path):
+        return verdict_on(caller.city.rights, caller.party, path).level
+    return caller.city.rights.level(caller.party, path)
+
+
 def key_level(caller: Caller, project: int, name: str) -> Level:
     """Return what the caller may do with a key: by a grant on it, or as owner of the project."""
     path = key_path(project, name)
-    level = caller.level(project, path[1:])
-    if level is Level.DENY or caller.level(project) is Level.OWN:
-        return level
-    verdict = caller.city.rights.why(caller.party, path)
-    granted = any(grant.path == path and grant.in_force for grant in verdict.applies)
-    if granted:
+    level = verdict_on(caller.city.rights, caller.party, path).level
+    if level is not Level.DENY:
         caller.note_deciders([path])
-    return level if granted else Level.DENY
+    return level
 
 
 def known_keys(caller: Caller, name: str, project: str | None) -> list[tuple[NamedKey, Level]]:
@@ -52,19 +76,20 @@ def known_keys(caller: Caller, name: str, project: str | None) -> list[tuple[Nam
     ]
 
 
-def granted_key(caller: Caller, text: str) -> tuple[str, ...]:
-    """Return the path of ``<project>/<key>`` on which the caller holds GRANT.
+def granted_key(caller: Caller, text: str, need: Level = Level.GRANT) -> Path:
+    """Return the path of ``<project>/<key>`` on which the caller holds a level.
 
     Raises:
-        Problem: 404 when it is not the caller's to know, 403 below GRANT.
+        Problem: 404 when it is not the caller's to know, 403 below ``need``.
     """
     project, _, name = text.partition("/")
     found = known_keys(caller, name, project)
     if not found:
         raise not_found()
     key, level = found[0]
-    if level < Level.GRANT:
+    if not level.includes(need):
         raise Problem(
-            HTTPStatus.FORBIDDEN, f"this needs the level GRANT on the key {name}; ask its owner"
+            HTTPStatus.FORBIDDEN,
+            f"this needs the level {need.name} on the key {name}; ask its owner",
         )
     return key_path(key.project, key.name)
