@@ -164,8 +164,8 @@ def test_a_key_ring_that_stays_shut_says_what_it_waits_for(used: Platform, metho
                 "passphrase"
             ),
             Method.PASSPHRASE: (
-                "the key ring of this home opens by a passphrase: start from a terminal, or hand it "
-                "over by a file descriptor, such as: BOROUGH_UNLOCK_FD=3 borough up 3< FILE"
+                "the key ring of this home opens by a passphrase: start from a terminal, or hand "
+                "it over by a file descriptor, such as: BOROUGH_UNLOCK_FD=3 borough up 3< FILE"
             ),
         }[method]
     )
