@@ -517,6 +517,10 @@ class Veil(Protocol):
         """Return an answer as `open` returns a frame."""
         ...
 
+    def keeps(self, points: Uint32s) -> bool:
+        """Tell whether `seal` gives what it gave before: no value of these points is gone."""
+        ...
+
     def refuse(self, points: Uint32s) -> None:
         """Raise HistoryError when figures are asked of a point whose values lie encrypted."""
         ...

@@ -22,6 +22,8 @@ from security.encryption.subjects import PURPOSE, SubjectErased, SubjectKeys
 
 log = logging.getLogger(__name__)
 
+_REFUSAL = "the data of this point's data subject were erased, or its key is not in this home"
+
 
 class CityConfidential:
     """Covers history, and knows the data subjects: `cpaas.access.keys.Subjects`."""
@@ -121,9 +123,18 @@ class CityConfidential:
     def refusal(self, point: int) -> str | None:
         """Return why no sample of a point is taken, None when they are."""
         subject = self.values.subject(point)
-        if subject is None or self._key(subject) is not None:
+        return None if subject is None or self._key(subject) is not None else _REFUSAL
+
+    def refusal_at(self, project: int, levels: Sequence[str]) -> str | None:
+        """Return why no sample is taken at an address without a point yet, None when they are."""
+        if not self._known:
             return None
-        return "the data of this point's data subject were erased, or its key is not in this home"
+        name = None
+        for depth in range(len(levels)):
+            said = self._registry.resources.overlay("/".join(levels[: depth + 1]))
+            name = said.get(CONFIDENTIAL, name)
+        subject = self._known.get((project, name)) if name is not None else None
+        return None if subject is None or self._key(subject.id) is not None else _REFUSAL
 
     # -- private pieces
 
@@ -156,7 +167,8 @@ class CityConfidential:
         name = self._catalogue.overlay(point.id).get(CONFIDENTIAL)
         if name is None:
             return None
-        endpoint = self._catalogue.endpoint(EndpointId(point.address.partition("/")[0]))
+        uuid = EndpointId(point.address.partition("/")[0])
+        endpoint = self._catalogue.endpoint(uuid) or self._catalogue.deleted(uuid)
         if endpoint is None or endpoint.feed is not Feed.APP:
             return None
         subject = self._known.get((endpoint.project, name))

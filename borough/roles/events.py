@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import ssl
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -20,8 +21,10 @@ from ciaas.management.events.hub import Hub
 from ciaas.management.events.line import LineWriter
 from ciaas.management.events.rungs import Rungs
 from ciaas.management.events.selection import Directory
+from ciaas.management.events.tally import Tally
 from ciaas.management.events.witness import COMMIT, CommitWitness, Sealed
-from ciaas.management.subscriptions.desk import Subscriptions
+from ciaas.management.subscriptions.desk import SOURCE, Subscriptions
+from ciaas.management.subscriptions.ports import Subscription
 from ciaas.ports import Clock, Commit, HistoryStore
 from ciaas.storage.registry import Registry
 from security.aaa.accesses import AccessLog, Asked
@@ -30,6 +33,11 @@ from security.ports import Record
 
 if TYPE_CHECKING:
     from ciaas.computing.outgoing import Outgoing
+
+
+log = logging.getLogger(__name__)
+
+_LET_GO_S = 10.0
 
 
 class CityEvents:
@@ -45,6 +53,7 @@ class CityEvents:
         settings: Settings,
         envelope: Envelope,
         failed: Callable[[BaseException], None],
+        note: Callable[[Mapping[str, Any]], None],
     ) -> None:
         """Build the parts; nothing follows yet.
 
@@ -57,6 +66,7 @@ class CityEvents:
             settings: How long live data is kept, and what may be reached.
             envelope: What receivers' secrets are sealed with.
             failed: Told when a thread ends by a fault; the process has to end.
+            note: Takes an entry for the record and returns at once.
         """
 
         def overlay(point: int) -> Mapping[str, Any]:
@@ -64,6 +74,7 @@ class CityEvents:
             said = catalogue.overlay(point)
             return {} if CONFIDENTIAL in said else said
 
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._hub = Hub(history, LineWriter(catalogue.point))
         self._alarms = AlarmWatch(self._hub, registry.alarms, overlay, clock, failed)
         catalogue.on_points(self._alarms.learn)
@@ -72,6 +83,16 @@ class CityEvents:
         def active(user: int) -> bool:
             known = registry.accounts.user_by_id(user)
             return known is not None and not known.disabled
+
+        def delivery_entry(subscription: Subscription) -> Mapping[str, Any]:
+            """Return who reads, as the record has it, for what a webhook is sent."""
+            known = registry.accounts.user_by_id(subscription.user)
+            return {
+                "kind": "access",
+                "who": "" if known is None else known.name,
+                "verb": "DELIVER",
+                "path": SOURCE + subscription.id,
+            }
 
         self._subscriptions = Subscriptions(
             hub=self._hub,
@@ -85,6 +106,7 @@ class CityEvents:
             patience_s=settings.live_max_age_s,
             active=active,
             outgoing=lambda: _outgoing(reach),
+            tally=lambda subscription: Tally(delivery_entry(subscription), note, clock),
         )
         rungs = Rungs(registry.commands, self._hub.nudge)
         self.stepped = rungs.changed
@@ -119,11 +141,21 @@ class CityEvents:
 
     async def deliver(self) -> None:
         """Begin to serve subscriptions: after what devices and callers wait for."""
+        self._loop = asyncio.get_running_loop()
         await self._subscriptions.start()
 
     def forget(self) -> None:
-        """Keep no commit in memory any more: what was erased must not be told from there."""
+        """Keep no commit in memory any more: what was erased must not be told from there.
+
+        For threads; returns when deliveries to webhooks have let go of what they held, too.
+        """
         self._hub.forget()
+        if self._loop is not None:
+            again = self._subscriptions.again()
+            try:
+                asyncio.run_coroutine_threadsafe(again, self._loop).result(_LET_GO_S)
+            except TimeoutError:
+                log.warning("deliveries to webhooks take long to let go of what they hold")
 
     def offer(self, commit: Commit) -> None:
         """Take a commit from the uplink; returns at once."""

@@ -55,14 +55,17 @@ class ConfidentialValues:
         self._used = True
 
     def declare(self, subjects: Mapping[int, str | None]) -> None:
-        """Take over whose data points hold: the data subject's id by point, None nobody's."""
+        """Take over whose data points hold: the data subject's id by point, None nobody's.
+
+        What was confidential stays so, for as long as its values lie there.
+        """
+        named = {point: subject for point, subject in subjects.items() if subject is not None}
+        if not named:
+            return  # as at each start of a city without confidential points, for all its points
         with self._declaring:
-            if not self._subjects and all(subject is None for subject in subjects.values()):
-                return  # as at each start of a city without confidential points, for all of them
-            after = {**self._subjects, **subjects}
-            kept = {point: subject for point, subject in after.items() if subject is not None}
-            self._subjects = kept
-            self._points = np.array(sorted(kept), np.uint32)
+            after = {**self._subjects, **named}
+            self._subjects = after
+            self._points = np.array(sorted(after), np.uint32)
 
     def subject(self, point: int) -> str | None:
         """Return the id of the data subject of a point, None when it is not confidential."""
@@ -123,6 +126,12 @@ class ConfidentialValues:
         for row, value in self._opened(rows, series.point, series.observed, series.txt):
             kind[row], num[row], txt[row] = value[:3]
         return replace(series, kind=kind, num=num, txt=txt)
+
+    def keeps(self, points: Uint32s) -> bool:
+        """Tell whether no value of these points has lost its key."""
+        rows = self._rows_of_confidential(points)
+        subjects = {self._subjects[point] for point in np.unique(points[rows]).tolist()}
+        return all(self._key(subject) is not None for subject in subjects)
 
     def refuse(self, points: Uint32s) -> None:
         """Make sure that no point is confidential: the store cannot compute with what it holds.

@@ -75,6 +75,10 @@ class Subjects(Protocol):
         """Return why no sample of a point is taken, None when they are."""
         ...
 
+    def refusal_at(self, project: int, levels: Sequence[str]) -> str | None:
+        """Return why no sample is taken at an address without a point yet, None when they are."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Keys:

@@ -15,6 +15,8 @@ from ciaas.kernel.address import PointAddress
 from ciaas.kernel.sample import Kind
 from ciaas.ports import Feed
 from tests.cpaas.conftest import House
+from tests.cpaas.sse import following
+from tests.cpaas.test_subscriptions import receiving, soon
 
 T0 = 1_700_000_000
 POINT = "Person/body/pulse"
@@ -110,6 +112,8 @@ def test_an_erasure_takes_all_values_and_lets_none_in(house: House) -> None:
     assert values(client, other) == [61.5, 62.5]
     refused = house.observe((point, 63.5, T0 + 2))
     assert refused.status_code == 422 and "were erased" in refused.text
+    fresh = house.observe((point.replace("pulse", "weight"), 63.5, T0 + 2))
+    assert fresh.status_code == 422 and "were erased" in fresh.text
     assert client.get("/data-subjects").json()[0]["erased_at"] is not None
     again = client.patch(f"/metadata/{house.endpoint('New')}", json={"confidential": "citizen-7"})
     assert again.status_code == 409 and "were erased" in again.text
@@ -251,3 +255,38 @@ def test_no_mashup_reads_them(house: House) -> None:
     made = house.client().post("/mashups", json=document)
     answer = house.client().get(f"/mashups/{made.json()['uuid']}/check")
     assert answer.status_code == 422 and "is confidential" in answer.json()["detail"]
+
+
+def test_a_commit_is_given_as_it_lies_also_after_an_erasure(house: House) -> None:
+    """What tells the record of commits by their digests sees the same before and after."""
+    point = confidential(house)
+    house.observe((point, 61.5, T0))
+    before = [commit.frame.txt.tolist() for commit in house.history.sealed.commits(0)]
+    again = [house.history.sealed.of(c).frame.txt.tolist() for c in house.history.commits(0)]
+    assert again == before
+    house.client().delete("/data-subjects/citizen-7")
+    again = [house.history.sealed.of(c).frame.txt.tolist() for c in house.history.commits(0)]
+    assert again == before
+    uuid = point.partition("/")[0]
+    assert house.client().delete(f"/endpoints/{uuid}").status_code == 204
+    again = [house.history.sealed.of(c).frame.txt.tolist() for c in house.history.commits(0)]
+    assert again == before
+
+
+def test_nothing_in_memory_tells_what_was_erased(house: House) -> None:
+    """The newest commits are kept for feeds, and a parcel for a receiver that is away."""
+    point = confidential(house)
+    with receiving() as receiver:
+        receiver.status = 503
+        body = {"url": receiver.url, "filter": {"address": point}}
+        made = house.client().post("/subscriptions", json=body).json()
+        house.observe((point, 61.5, T0))
+        with following(house.client(), address=point, after="0:0") as live:
+            assert live.event("samples").data[0]["value"] == 61.5
+        soon(lambda: house.client().get(f"/subscriptions/{made['id']}").json()["failures"])
+        assert house.client().delete("/data-subjects/citizen-7").status_code == 204
+        receiver.status = 200
+        soon(lambda: receiver.requests)
+        assert receiver.values() == [None]
+    with following(house.client(), address=point, after="0:0") as live:
+        assert live.event("samples").data[0]["value"] is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import uuid
 from collections.abc import Callable, Sequence
@@ -15,6 +16,7 @@ from ciaas.management.alarms.steps import Steps
 from ciaas.management.directory.filter import Filter
 from ciaas.management.events.hub import Hub
 from ciaas.management.events.selection import Directory, Selection
+from ciaas.management.events.tally import Tally
 from ciaas.management.subscriptions.delivery import Delivery, SwitchedOff
 from ciaas.management.subscriptions.envelope import new_secret, shown
 from ciaas.management.subscriptions.ports import (
@@ -25,7 +27,7 @@ from ciaas.management.subscriptions.ports import (
 )
 from ciaas.management.subscriptions.sources import AlarmSource, EventSource, SampleSource
 from ciaas.management.subscriptions.throttle import Throttle
-from ciaas.ports import Clock
+from ciaas.ports import Clock, Missing
 from security.encryption.envelope import Envelope, SealingError
 
 if TYPE_CHECKING:
@@ -68,6 +70,8 @@ class Subscriptions:
     """Tells whether a user is not shut out."""
     outgoing: Callable[[], Outgoing]
     """Makes a pool of connections for one receiver."""
+    tally: Callable[[Subscription], Tally]
+    """Counts for the record what a receiver is sent."""
     _tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     _deliveries: dict[str, Delivery] = field(default_factory=dict)
 
@@ -154,6 +158,13 @@ class Subscriptions:
         await self._end(id_)
         await asyncio.to_thread(self.store.remove, id_)
 
+    async def again(self) -> None:
+        """Have each delivery read anew what it holds in hand, from where it is."""
+        for id_ in list(self._tasks):
+            await self._end(id_)
+            with contextlib.suppress(Missing):  # removed meanwhile
+                self._begin(await asyncio.to_thread(self.store.subscription, id_))
+
     async def replay(self, id_: str, number: int) -> None:
         """Have a dead letter delivered once more; raises Missing."""
         await asyncio.to_thread(self.store.mark, id_, number, True)
@@ -188,9 +199,10 @@ class Subscriptions:
     async def _work(self, subscription: Subscription) -> None:
         """Deliver until it is switched off; a fault of ours ends this one alone, for a while."""
         while True:
+            tally = self.tally(subscription)
             try:
                 async with self.outgoing() as outgoing:
-                    delivery = self._delivery(subscription, outgoing)
+                    delivery = self._delivery(subscription, outgoing, tally)
                     self._deliveries[subscription.id] = delivery
                     await delivery.run()
             except (SwitchedOff, SealingError) as error:
@@ -202,13 +214,16 @@ class Subscriptions:
                 subscription = await asyncio.to_thread(self.store.subscription, subscription.id)
             finally:
                 self._deliveries.pop(subscription.id, None)
+                tally.look(last=True)
 
-    def _delivery(self, subscription: Subscription, outgoing: Outgoing) -> Delivery:
+    def _delivery(
+        self, subscription: Subscription, outgoing: Outgoing, tally: Tally
+    ) -> Delivery:
         return Delivery(
             subscription=subscription,
             secret=self.sealing.open(subscription.secret, subscription.id),
-            source=self._source(subscription, subscription.position, None),
-            between=lambda after, until: self._source(subscription, after, until),
+            source=self._source(subscription, tally, subscription.position, None),
+            between=lambda after, until: self._source(subscription, tally, after, until),
             store=self.store,
             outgoing=outgoing,
             clock=self.clock,
@@ -218,11 +233,15 @@ class Subscriptions:
             failures=subscription.failures,
         )
 
-    def _source(self, subscription: Subscription, after: int, until: int | None) -> EventSource:
+    def _source(
+        self, subscription: Subscription, tally: Tally, after: int, until: int | None
+    ) -> EventSource:
         wanted = Filter.parse(subscription.wanted)
         selection = Selection(self.directory, wanted, subscription.user)
         source = SOURCE + subscription.id
         if subscription.kind is EventKind.ALARM:
-            return AlarmSource(self.hub, self.steps, selection, self.address, source, after, until)
+            return AlarmSource(
+                self.hub, self.steps, selection, self.address, source, after, tally, until
+            )
         throttle = Throttle(subscription.throttle_ms)
-        return SampleSource(self.hub, selection, throttle, source, after, until)
+        return SampleSource(self.hub, selection, throttle, source, after, tally, until)

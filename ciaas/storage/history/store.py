@@ -362,6 +362,10 @@ class SealedCommits:
         return self._history.commit_before(at_ms)
 
     def of(self, commit: Commit) -> Commit:
-        """Return a commit that `record` returned as it lies on the disk."""
+        """Return a commit that `record` or `commits` gave as it lies on the disk."""
         veil = self._history._veil
-        return commit if veil is None else replace(commit, frame=veil.seal(commit.frame))
+        if veil is None or not len(commit.frame):
+            return commit
+        if veil.keeps(commit.frame.point):
+            return replace(commit, frame=veil.seal(commit.frame))
+        return next(self.commits(commit.number - 1))

@@ -169,6 +169,13 @@ def test_figures_are_refused_as_long_as_a_point_is_confidential() -> None:
     with pytest.raises(HistoryError, match="is confidential"):
         veil.refuse(np.array([NOBODY, ADA], np.uint32))
     veil.refuse(np.array([NOBODY], np.uint32))
-    veil.declare({ADA: None})
-    veil.refuse(np.array([ADA], np.uint32))
-    assert veil.subject(BOB) == TWO
+    veil.declare({ADA: None, NOBODY: None})
+    assert veil.subject(ADA) == ONE, "it stays so"
+    assert veil.subject(NOBODY) is None
+
+
+def test_it_tells_whether_a_value_has_lost_its_key() -> None:
+    veil = values()
+    assert veil.keeps(np.array([ADA, BOB, NOBODY], np.uint32))
+    assert veil.keeps(np.array([], np.uint32))
+    assert not veil.keeps(np.array([ADA, LOST], np.uint32))

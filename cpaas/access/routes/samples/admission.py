@@ -70,6 +70,8 @@ def _place(caller: Caller, text: str, value: Value) -> Point | Refused | _Missin
         return point if gone is None else Refused(gone)
     if held < Level.CONFIGURE:
         return Refused("the point does not exist; the level CONFIGURE is needed to add it")
+    if gone := city.keys.subjects.refusal_at(endpoint.project, levels):
+        return Refused(gone)
     return _Missing(endpoint, NewPoint(address, Constraint.MEASURE, _type_of(value)))
 
 
