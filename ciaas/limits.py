@@ -447,6 +447,8 @@ FEED_ALIVE_S = 15.0
 """Between two signs of life of a feed that has nothing to tell."""
 FEED_EVENT_ROWS_MAX = 1_000
 """Samples of one event."""
+FEED_RECORDED_EACH_S = 60.0
+"""How often the record is told what a feed or a webhook was sent; once more at its end."""
 COMMITS_RECORDED_EACH_S = 1.0
 """How long commits gather before the record is told of them, in one write."""
 RUNGS_PAGE = 200

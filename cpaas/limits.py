@@ -119,8 +119,6 @@ LIVE_LOOK_S = 0.5
 """How often a feed that has nothing to send looks whether it may go on."""
 LIVE_CHANGES_PAGE = 100
 """Changes of metadata that a feed is told at a time."""
-LIVE_RECORDED_EACH_S = 60.0
-"""How often the record is told what a feed was sent; once more at the feed's end."""
 LIVE_LOOP_ROWS_MAX = 2_000
 """More rows at a time are written by a thread, so that nobody else waits for them."""
 

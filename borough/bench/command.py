@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from borough.bench import latency, live, mashup, modbus, query, rights, uplink
+from borough.bench import audit, latency, live, mashup, modbus, query, rights, uplink
 from borough.bench.limits import RUN_S_MAX
 from borough.bench.result import Result
 from borough.bench.rig.child import BenchError
@@ -27,6 +27,7 @@ _BENCHES: Mapping[str, tuple[Sequence[str], Callable[..., Result]]] = {
     "rights": (rights.CASES, rights.bench),
     "modbus": (modbus.CASES, modbus.bench),
     "mashup": (mashup.CASES, mashup.bench),
+    "audit": (audit.CASES, audit.bench),
 }
 
 

@@ -101,10 +101,10 @@ class Core:
         self._own_certificate = OwnCertificate(home, self._authority)
         self._tls = open_tls(home, settings, self._authority, self._keys.ca_passphrase)
         self._catalogue = Catalogue(self._registry.resources)
-        self._accounting = CityRecord(
+        self.accounting = CityRecord(
             home, settings, self._keys, self._registry, self._catalogue, self._clock
         )
-        self._record, self._notes = self._accounting.record, self._accounting.notes
+        self._record, self._notes = self.accounting.record, self.accounting.notes
         self._rights = RightsFeed(self._registry)
         self._applications = CityApplications(
             self._registry,
@@ -147,6 +147,7 @@ class Core:
             settings,
             self._keys.envelope("webhooks"),
             die,
+            self._notes.add,
         )
         self._commands = CityCommands(
             self._registry,
@@ -171,7 +172,7 @@ class Core:
             self._catalogue,
             self._attendance,
             self._clock,
-            self._accounting.outage,
+            self.accounting.outage,
         )
 
     # -- building
@@ -232,7 +233,8 @@ class Core:
             self._home.broker / "nats.log", on_flood=self._flooded, reported=self._callout.reported
         )
 
-    def _build_city(self) -> City:
+    def build_city(self) -> City:
+        """Return what the API reaches; once."""
         self._processing = build_processing(
             self._registry,
             self._catalogue,
@@ -277,8 +279,8 @@ class Core:
             commands=self._commands.downlink,
             events=self._events.desk,
             oidc=self._applications.desk(self._accounts, self._rights.rights),
-            assurance=self._accounting.assurance(
-                Backup(self._home, self._history, self._accounting.file, self._clock.now_ms)
+            assurance=self.accounting.assurance(
+                Backup(self._home, self._history, self.accounting.file, self._clock.now_ms)
             ),
             directory=self._finding.desk,
             mashups=workshop(
@@ -299,7 +301,7 @@ class Core:
     async def run(self) -> None:
         """Serve until SIGTERM; returns when everything is stored and closed."""
         self._loop = asyncio.get_running_loop()
-        self._accounting.begin()
+        self.accounting.begin()
         self._monitoring.start(
             broker_connected=lambda: self._presence.connected,
             stores_writable=lambda: not self._uplink.disk_full,
@@ -309,15 +311,15 @@ class Core:
         for number in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(number, stopping.set)
         first_steps(self._registry, self._accounts, self._settings.project, self._keys.cli)
-        app = create_app(self._build_city())
+        app = create_app(self.build_city())
         async with contextlib.AsyncExitStack() as stack:
             stack.push_async_callback(self._close)
             await stack.enter_async_context(self._serving(app))
             if self._settings.est is not None:
                 await stack.enter_async_context(self._serving_est(app, self._settings.est))
             self._events.start()
-            self._accounting.follow(self._events.hub, self._history.sealed.of)
-            stack.push_async_callback(asyncio.to_thread, self._accounting.unfollow)
+            self.accounting.follow(self._events.hub, self._history.sealed.of)
+            stack.push_async_callback(asyncio.to_thread, self.accounting.unfollow)
             # Before the server ends, or readers of live feeds would keep it from ending.
             stack.push_async_callback(self._events.close)
             self._awaited = "the broker"
@@ -326,7 +328,7 @@ class Core:
             for work in (
                 self._follow_refusals(),
                 guard_loop(),
-                *self._accounting.work(),
+                *self.accounting.work(),
                 self._applications.watch.run(),
                 self._attendance.insist(),
                 self._own_certificate.follow(),
@@ -378,7 +380,7 @@ class Core:
         """Take hold of the bus in the one safe order; devices are let in last."""
         control = await self._connect()
         self._control = control
-        self._accounting.publish(lambda line: self._announce("record.checkpoint", line))
+        self.accounting.publish(lambda line: self._announce("record.checkpoint", line))
         await hear_sightings(control, self._finding.board)
         await ensure_streams(
             control,
@@ -439,7 +441,7 @@ class Core:
 
     async def _close(self) -> None:
         self._history.close()
-        await asyncio.to_thread(self._accounting.close)
+        await asyncio.to_thread(self.accounting.close)
         self._registry.close()
 
     # -- what the parts tell

@@ -27,9 +27,11 @@ class Act(StrEnum):
 
 
 ACT_OF_KIND = {
+    "access": Act.READ,
     "commit": Act.WRITE,
     "command": Act.COMMAND,
     "presence": Act.PRESENCE,
     "refusal": Act.REFUSAL,
 }
-"""Of entries that are no requests."""
+"""Of entries that do not say it themselves: an access that is no request is what a feed, a webhook or
+a job has read."""

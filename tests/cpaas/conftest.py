@@ -300,6 +300,7 @@ def open_house(folder: Path, ground: Path, authority: Authority) -> Iterator[Hou
         settings,
         keys.envelope("webhooks"),
         failures.append,
+        record.append,
     )
     hands = Hands()
     downlink = downlink_of(

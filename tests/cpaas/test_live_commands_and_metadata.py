@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from ciaas.limits import RUNGS_PAGE
+from ciaas.management.events import tally as tally_module
 from ciaas.management.events.feed import Place
 from cpaas import limits
-from cpaas.access.answers import tally as tally_module
 from tests.cpaas.conftest import House
 from tests.cpaas.sse import Feed, following
 from tests.cpaas.test_commands_api import lamp
@@ -194,7 +194,7 @@ def test_the_record_has_the_selection_at_once_and_the_points_at_the_end(house: H
 def test_a_long_feed_is_told_of_while_it_goes_on(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tally_module, "LIVE_RECORDED_EACH_S", 0.0)
+    monkeypatch.setattr(tally_module, "FEED_RECORDED_EACH_S", 0.0)
     uuid = house.endpoint()
     point = f"{uuid}/Lamp/light/power"
     house.observe((point, 0.0, T0))

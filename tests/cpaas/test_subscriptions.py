@@ -157,6 +157,19 @@ def test_samples_come_as_a_signed_batch_of_cloud_events(
     assert "secret" not in done
 
 
+def test_the_record_tells_what_a_receiver_was_sent(
+    house: House, lamp: str, receiver: Receiver
+) -> None:
+    made = subscribe(house.client(), receiver.url, filter={"address": lamp})
+    house.observe((f"{lamp}/Lamp/light/power", 17.5, T0 + 1))
+    soon(receiver.events)
+    assert house.client().delete(f"/subscriptions/{made['id']}").is_success
+    [told] = [entry for entry in house.recorded() if entry["verb"] == "DELIVER"]
+    assert told["path"] == f"/api/v1/subscriptions/{made['id']}"
+    assert (told["who"], told["act"]) == ("local-automation", "read")
+    assert (told["about"]["samples"], told["about"]["count"]) == (1, 1)
+
+
 def test_the_secret_lies_sealed_on_the_disk(house: House, receiver: Receiver) -> None:
     made = subscribe(house.client(), receiver.url)
     stored = house.registry.subscriptions.subscription(made["id"]).secret

@@ -216,9 +216,7 @@ class Subscriptions:
                 self._deliveries.pop(subscription.id, None)
                 tally.look(last=True)
 
-    def _delivery(
-        self, subscription: Subscription, outgoing: Outgoing, tally: Tally
-    ) -> Delivery:
+    def _delivery(self, subscription: Subscription, outgoing: Outgoing, tally: Tally) -> Delivery:
         return Delivery(
             subscription=subscription,
             secret=self.sealing.open(subscription.secret, subscription.id),

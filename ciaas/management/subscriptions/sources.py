@@ -15,6 +15,7 @@ from ciaas.management.events.feed import SHARD
 from ciaas.management.events.follower import Follower
 from ciaas.management.events.hub import Hub, Recent
 from ciaas.management.events.selection import Selection
+from ciaas.management.events.tally import Tally
 from ciaas.management.subscriptions.envelope import cloud_event
 from ciaas.management.subscriptions.throttle import Throttle
 
@@ -56,14 +57,17 @@ class SampleSource:
         throttle: Throttle,
         source: str,
         after: int,
+        tally: Tally,
         until: int | None = None,
     ) -> None:
         self._selection, self._throttle, self._source = selection, throttle, source
+        self._tally = tally
         self._follower, self._until = Follower(hub, after), until
         self._ahead: list[Recent] = []
 
     async def take(self, wait_s: float) -> Parcel | None:
         """Return the next parcel, None when nothing came within the time."""
+        self._tally.look()
         commits = self._ahead or list(await self._follower.next(wait_s))
         if self._until is not None:
             commits = [commit for commit in commits if commit.number <= self._until]
@@ -81,6 +85,7 @@ class SampleSource:
             taken += 1
             rows = self._throttle.passing(commit.frame, self._selection.rows(commit.frame))
             lines = [commit.lines[row] for row in rows.tolist()] if len(rows) else []
+            self._tally.samples(commit.frame.point[rows])
             events += self._events(commit, lines)
             count += len(lines)
             if count >= DELIVERY_SAMPLES_MAX:
@@ -113,14 +118,17 @@ class AlarmSource:
         address: Callable[[int], str],
         source: str,
         after: int,
+        tally: Tally,
         until: int | None = None,
     ) -> None:
+        self._tally = tally
         self._hub, self._steps, self._selection = hub, steps, selection
         self._address, self._source = address, source
         self._after, self._until = after, until
 
     async def take(self, wait_s: float) -> Parcel | None:
         """Return the next parcel, None when nothing came within the time."""
+        self._tally.look()
         steps = await self._steps.after(self._after)
         if not steps:
             # Commits wake it too; between two of them it is woken by the step itself.
@@ -135,6 +143,7 @@ class AlarmSource:
         events = []
         for step in steps:
             if self._selection.has(step.alarm.point):
+                self._tally.event(step.alarm.point)
                 address = self._address(step.alarm.point)
                 events.append(
                     cloud_event(

@@ -13,10 +13,10 @@ from ciaas.management.events.feed import LiveFeeds, Place, Start
 from ciaas.management.events.follower import Follower
 from ciaas.management.events.hub import Recent
 from ciaas.management.events.selection import Selection
+from ciaas.management.events.tally import Tally
 from ciaas.ports import HistoryError, RegistryError
 from cpaas.access.answers.event_stream import array, event, position
 from cpaas.access.answers.tails import Tail
-from cpaas.access.answers.tally import Tally
 from cpaas.limits import LIVE_LOOK_S, LIVE_LOOP_ROWS_MAX
 from security.aaa.errors import NotAuthenticated
 

@@ -14,8 +14,11 @@ CHANGES: Mapping[str, Act] = {
     "account": Act.LOGIN,
     "alarms": Act.WRITE,
     "applications": Act.ADMINISTRATION,
+    "authorisations": Act.LOGIN,
     "connections": Act.ADMINISTRATION,
     "data": Act.COMMAND,
+    "data-subjects": Act.ADMINISTRATION,
+    "endpoint-groups": Act.GRANT,
     "endpoints": Act.ADMINISTRATION,
     "grants": Act.GRANT,
     "groups": Act.GRANT,
@@ -30,8 +33,11 @@ CHANGES: Mapping[str, Act] = {
     "provision": Act.ADMINISTRATION,
     "query": Act.READ,
     "search": Act.READ,
+    "selections": Act.GRANT,
+    "services": Act.ADMINISTRATION,
     "session": Act.LOGIN,
     "setup": Act.LOGIN,
+    "signing-keys": Act.ADMINISTRATION,
     "subscriptions": Act.ADMINISTRATION,
     "tokens": Act.LOGIN,
     "users": Act.ADMINISTRATION,
@@ -52,6 +58,8 @@ def act_of(verb: str, path: str) -> Act:
     if path.startswith(_PREFIX):
         if path.endswith("/dry-run"):
             return Act.READ
+        if path.endswith("/grants"):
+            return Act.GRANT
         first = path.removeprefix(_PREFIX).partition("/")[0]
         return CHANGES.get(first, Act.ADMINISTRATION)
     found = (act for prefix, act in ELSEWHERE.items() if path.startswith(prefix))

@@ -35,6 +35,7 @@ from ciaas.management.events import follower
 from ciaas.management.events.hub import Hub
 from ciaas.management.events.line import LineWriter
 from ciaas.management.events.selection import Selection
+from ciaas.management.events.tally import Tally
 from ciaas.management.subscriptions.delivery import Delivery, _trouble_of
 from ciaas.management.subscriptions.envelope import bodies
 from ciaas.management.subscriptions.ports import EventKind, Subscription
@@ -86,7 +87,8 @@ def _frame(rows: int) -> Frame:
 def source_of(rows: Sequence[int], until: int | None = None) -> SampleSource:
     write = LineWriter(lambda number: Point(number, ADDRESS, Constraint.MEASURE, ValueType.NUMBER))
     selection = Selection(Everything(), Filter.parse({}), 1)
-    return SampleSource(Hub(Past(rows), write), selection, Throttle(0), "/s/1", 0, until)
+    tally = Tally({}, lambda entry: None, MachineClock())
+    return SampleSource(Hub(Past(rows), write), selection, Throttle(0), "/s/1", 0, tally, until)
 
 
 def taken(rows: Sequence[int], until: int | None = None) -> list[tuple[int, int, int]]:

@@ -189,3 +189,51 @@ def sequence_of(path: Path) -> int:
     finally:
         connection.close()
     return int(sequence)
+
+
+def test_commits_are_found_by_themselves_and_push_nothing_out(
+    tmp_path: Path, record: RecordFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "ACCESS_INDEX_ENTRIES_MAX", 3)
+    index = AccessIndex(tmp_path / "accesses.sqlite", record)
+    record.append(read("anna", 1))
+    for number in range(10):
+        record.append({"kind": "commit", "commit": number})
+        index.catch_up()
+    record.append_all([read("bert", 1), read("carl", 1)])
+    assert found(index) == [13, 12, 1]
+    assert found(index, kind="commit") == [11, 10, 9]
+    assert found(index, point=1) == [13, 12, 1]
+    record.append(read("dora", 1))
+    assert found(index) == [14, 13, 12]
+    assert found(index, point=1) == [14, 13, 12]
+    index.close()
+    again = AccessIndex(tmp_path / "accesses.sqlite", record)
+    record.append(read("emma", 1))
+    assert found(again) == [15, 14, 13]
+    again.close()
+
+
+def test_entries_are_found_by_chain_act_and_refusal(tmp_path: Path, record: RecordFile) -> None:
+    index = AccessIndex(tmp_path / "accesses.sqlite", record)
+    record.append_all(
+        [
+            {"kind": "access", "act": "read", "status": 200, "chain": 3},
+            {"kind": "access", "act": "read", "status": 403},
+            {"kind": "refusal", "act": "refusal", "chain": 3},
+            {"kind": "access", "act": "write", "status": 200, "about": {"part": True}, "chain": 3},
+        ]
+    )
+    assert found(index) == [3, 2, 1]  # parts stand in the platform's chain as a whole
+    assert found(index, act="read") == [2, 1]
+    assert found(index, refused=True) == [3, 2]
+    own = index.find(Asked(100, chain=3))
+    assert [(entry["cseq"], entry["act"]) for entry in own] == [
+        (3, "write"), (2, "refusal"), (1, "read"),
+    ]  # fmt: skip
+    assert all("seq" not in entry and "prev" not in entry for entry in own)
+    assert [e["cseq"] for e in index.find(Asked(100, chain=3, before=3))] == [2, 1]
+    assert [number for number, _ in index.own(3, 2, 9)] == [2, 3]
+    assert index.numbers(3, None, None) == (1, 3)
+    assert index.numbers(3, 10**12, None) is None
+    index.close()

@@ -7,7 +7,7 @@ from dataclasses import replace
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path, Query
 from fastapi.responses import Response, StreamingResponse
 from pydantic import Field
 
@@ -114,7 +114,7 @@ def export(asked: Annotated[Slice, Query()], caller: Auditor) -> Response:
 
 @router.get("/{project}/{number}/proof")
 def proof(
-    project: str, number: Annotated[int, Field(ge=1, le=NUMBER_MAX)], caller: Auditor
+    project: str, number: Annotated[int, Path(ge=1, le=NUMBER_MAX)], caller: Auditor
 ) -> Response:
     """Prove that an entry of a chain was signed for; `number` is its `cseq`."""
     chain = caller.city.assurance.chains.chain_of_project(audited(caller, project).id)

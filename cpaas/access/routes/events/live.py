@@ -14,10 +14,10 @@ from pydantic import Field
 from ciaas.management.directory.filter import Filter, FilterError, FilterParameters
 from ciaas.management.events.feed import FeedsFull, Place, Start
 from ciaas.management.events.selection import Selection
+from ciaas.management.events.tally import Tally
 from cpaas.access.answers.event_stream import EventStream
 from cpaas.access.answers.live import LiveStream
 from cpaas.access.answers.tails import AlarmTail, CommandTail, MetadataTail, Tail
-from cpaas.access.answers.tally import Tally
 from cpaas.access.caller import Caller, Reader
 from cpaas.access.problems import Problem
 from cpaas.limits import EVENT_ID_CHARS_MAX, LIVE_EVERY_S_MAX

@@ -1,4 +1,4 @@
-"""What a live feed has told, for the record: each minute and at its end."""
+"""What a live feed or a webhook has told, for the record: each minute and at its end."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ciaas.kernel.sample import Uint32s
+from ciaas.limits import FEED_RECORDED_EACH_S
 from ciaas.ports import Clock
-from cpaas.limits import LIVE_RECORDED_EACH_S
 from security.aaa.accesses import told_points
 
 
 class Tally:
     """Counts the samples that one reader was sent, and remembers of which points.
+
+    One thread at a time.
 
     Args:
         entry: Who reads what, as the record has it of each request.
@@ -46,7 +48,7 @@ class Tally:
     def look(self, *, last: bool = False) -> None:
         """Hand over what was counted when it is time for it, and at the end."""
         now = self._clock.now_ms()
-        if not (last or now - self._since >= LIVE_RECORDED_EACH_S * 1_000):
+        if not (last or now - self._since >= FEED_RECORDED_EACH_S * 1_000):
             return
         since, self._since = self._since, now
         if not (self._samples or self._events):
