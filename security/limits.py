@@ -4,7 +4,9 @@ from __future__ import annotations
 
 # -- passwords
 PASSWORD_CHARS_MIN = 12
-PASSWORD_CHARS_MAX = 256
+PASSWORD_CHARS_MAX = 128
+PASSWORD_PIECES_MIN = 5
+"""What is tried first counts as one piece each, any other character as one."""
 PASSWORD_HASHES_AT_ONCE = 2
 """Each takes 64 MiB and some tenths of a second on four lanes."""
 PASSWORD_WAIT_S = 5.0
@@ -31,6 +33,39 @@ SIGN_IN_FORGET_S = 900
 """A failure this old counts no more."""
 SIGN_IN_NAMES_MAX = 10_000
 """Names and sources remembered; the one that failed longest ago is forgotten first."""
+SOURCE_FAILURES_FREE = 100
+"""Failures of one address, whatever the names: a town hall may stand behind one."""
+CODE_FAILURES_FREE = 10
+"""Wrong codes behind a right password, from wherever they come."""
+DEVICE_PROOF_LIFE_S = 180 * 86_400
+"""How long a browser that somebody signed in at is known."""
+DEVICE_PROOF_CHARS_MAX = 256
+PASSWORD_HASHES_RESERVED = 1
+"""Kept for devices that are known, however many strangers try."""
+
+# -- second factor
+CODE_STEP_S = 30
+CODE_DRIFT_STEPS = 1
+"""How far a person's clock may be off, either way."""
+RECOVERY_CODES = 10
+
+# -- invitations
+INVITATION_LIFE_S = 7 * 86_400
+INVITATION_LIFE_S_MAX = 30 * 86_400
+INVITATIONS_PENDING_MAX = 1_000
+INVITATION_NOTE_CHARS_MAX = 200
+
+# -- sessions
+USES_WAITING_MAX = 20_000
+"""Last uses that wait to be written; one more is written with the next."""
+
+# -- quotas
+QUOTA_MAX = 10**15
+QUOTA_WINDOW_S = 10
+"""Over which messages per second are counted."""
+QUOTA_REST_S = 30
+"""How long devices of a project beyond its quota of messages stay outside."""
+QUERY_WINDOW_MINUTES = 60
 
 # -- certificates
 CERTIFICATE_REQUEST_BYTES_MAX = 16_384
@@ -39,7 +74,7 @@ DEVICE_CERTIFICATE_DAYS_MIN = 7
 DEVICE_CERTIFICATE_DAYS_MAX = 30
 RENEWAL_SHARE = 2 / 3
 """Of a certificate's life, after which it is renewed."""
-EXPIRY_GRACE_S = 10
+EXPIRY_GRACE_S = 5
 """How long a session may outlive its certificate."""
 SERVER_CERTIFICATE_DAYS = 90
 SERVER_CERTIFICATE_DAYS_MAX = 825
@@ -72,6 +107,9 @@ KEYS_PER_PROJECT_MAX = 1_000
 KEY_INPUT_BYTES_MAX = 65_536
 """What a named key encrypts or signs at a time."""
 KEY_CONTEXT_CHARS_MAX = 1_024
+PASSPHRASE_CHARS_MIN = 12
+PASSPHRASE_CHARS_MAX = 256
+"""Of the key ring."""
 UNLOCK_MEMORY_KIB_MAX = 1_048_576
 """What a key file may ask for: a damaged one must not take the machine's memory."""
 UNLOCK_PASSES_MAX = 100

@@ -75,14 +75,21 @@ def check_same(request: x509.CertificateSigningRequest, current: x509.Certificat
     Raises:
         ProvisioningError: it asks for others.
     """
-    asked = request.extensions
     try:
-        names = asked.get_extension_for_class(x509.SubjectAlternativeName).value
-    except x509.ExtensionNotFound:
-        names = None
-    own = current.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        names, own = _alternatives(request), _alternatives(current)
+    except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
+        raise ProvisioningError(f"the request's extensions cannot be read: {error}") from None
     if set(request.subject) != set(current.subject) or (names is not None and names != own):
         raise ProvisioningError(
             "a renewal asks for the subject and the alternative names of the certificate it "
             f"renews: {current.subject.rfc4514_string()}"
         )
+
+
+def _alternatives(
+    one: x509.Certificate | x509.CertificateSigningRequest,
+) -> x509.SubjectAlternativeName | None:
+    try:
+        return one.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return None

@@ -21,7 +21,7 @@ from ciaas.storage.registry import migrate, open_registry
 from security.encryption.authority import Authority
 from security.limits import DEVICE_CERTIFICATE_DAYS_MAX
 from security.ports import CertificateEntry
-from tests.security.encryption import test_tiers
+from tests.security.encryption.test_tiers import old_home
 
 DAY_MS = 86_400_000
 CLOCK = MachineClock()
@@ -105,12 +105,11 @@ def test_nothing_is_done_to_a_platform_that_runs(home: Home) -> None:
 
 
 def test_a_home_of_an_earlier_version_is_followed_until_its_last_certificate_ends(
-    home: Home, monkeypatch: pytest.MonkeyPatch
+    home: Home,
 ) -> None:
     home.prepare()
     passphrase = create_keys(home).ca_passphrase
-    monkeypatch.setattr(test_tiers, "PASS", passphrase)
-    root = test_tiers.old_home(home.authority)
+    root = old_home(home.authority, passphrase)
     migrate(home.registry)
     ends = CLOCK.now_ms() + 80 * DAY_MS
     with open_registry(home.registry, clock=CLOCK) as registry:
@@ -141,8 +140,7 @@ def test_a_migration_that_was_cut_short_is_finished(
 ) -> None:
     home.prepare()
     passphrase = create_keys(home).ca_passphrase
-    monkeypatch.setattr(test_tiers, "PASS", passphrase)
-    test_tiers.old_home(home.authority)
+    old_home(home.authority, passphrase)
     with monkeypatch.context() as patched:
         patched.setattr(tiers.tiers, "retire", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):

@@ -1,20 +1,29 @@
-"""Who follows the page about certificates sees what it shows, on a home of its own."""
+"""Who follows the page about certificates sees what it shows, on a home of an earlier version.
+
+Its devices know the one authority of that version alone, and stay in touch whatever follows it.
+"""
 
 from __future__ import annotations
 
+import shutil
 import sys
 import tomllib
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from borough.home import Home
-from borough.platform import platform
-from borough.settings import Listen, Settings
+from borough.settings import Settings
+from borough.wiring import create_keys
 from tests.e2e.conftest import Desk, free_port
 from tests.e2e.pages import blocks
+from tests.promises.device import Device, Enrolled, enrol
+from tests.promises.platform import Platform
+from tests.security.encryption.test_tiers import old_home
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
 PAGE = blocks("howto-certificates.md")
 
@@ -23,41 +32,69 @@ def of(language: str) -> list[str]:
     return [block.text for block in PAGE if block.language == language]
 
 
-def test_the_page_about_certificates(tmp_path: Path) -> None:
+@pytest.fixture
+def platform(tmp_path: Path) -> Iterator[Platform]:
+    home = Home(tmp_path / "home")
+    home.prepare()
+    old_home(home.authority, create_keys(home).ca_passphrase)
+    made = Platform(home.path, settings={"EST": f"127.0.0.1:{free_port()}"})
+    try:
+        yield made
+    finally:
+        made.end()
+
+
+def connects(platform: Platform, enrolled: Enrolled) -> None:
+    device = Device(platform, enrolled)
+    device.join()
+    device.leave()
+
+
+def enrolled_once(platform: Platform, folder: Path) -> Enrolled:
+    """Start a platform for as long as it takes to enrol a device."""
+    platform.start()
+    found = enrol(platform, "Lamp of before")
+    trusted = folder / "trusted.pem"
+    shutil.copy(found.authority, trusted)
+    found = replace(found, authority=trusted)
+    connects(platform, found)
+    assert platform.stop() == 0
+    return found
+
+
+def test_the_page_about_certificates(platform: Platform, tmp_path: Path) -> None:
     away, issuing, rotate, deny, est = of("shell")
     [toml], [text], [python] = of("toml"), of("text"), of("python")
     assert set(tomllib.loads(toml)) <= set(Settings.model_fields)
-    settings = Settings(
-        home=tmp_path / "home",
-        http=Listen("127.0.0.1", free_port()),
-        mqtts=Listen("127.0.0.1", free_port()),
-        est=Listen("127.0.0.1", free_port()),
-    )
     run = tmp_path / "run"
     run.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m borough "$@"\n')
     run.chmod(0o755)
-    desk = Desk(tmp_path, settings.home, settings)
+    told = {"home": platform.home, "http": platform.http, "mqtts": platform.mqtts}
+    desk = Desk(tmp_path, platform.home, Settings.model_validate(told))
+    before = enrolled_once(platform, tmp_path)
 
     (tmp_path / "stick").mkdir()
-    before, after = desk.run(f"./run ca init > made\n{away}").split("root     ")[1:]
-    assert "move" in before.splitlines()[-1] and "move" not in after
+    first, second = desk.run(f"./run ca init > made\n{away}").split("root     ")[1:]
+    assert "move" in first.splitlines()[-1] and "move" not in second
     assert "good until" in desk.run(issuing)
     assert "trusted until" in desk.run(rotate)
 
-    port = f"https://{settings.est}"
+    platform.start()
+    connects(platform, before)  # it trusts nobody but the authority of the earlier version
+    connects(platform, enrol(platform, "Lamp of after"))
+    port = f"https://{platform.environment()['BOROUGH_EST']}"
     ready = [
-        f"METER=$(./run endpoint create Meter)\nAPI=http://{settings.http}/api/v1\nEST={port}",
+        f"METER=$(./run endpoint create Meter)\nAPI=http://{platform.http}/api/v1\nEST={port}",
         "TOKEN=$(./run token --admin)",
-        f"cp {settings.home}/authority/ca.pem {settings.home}/authority/clients.pem .",
+        f"cp {platform.home}/authority/ca.pem {platform.home}/authority/clients.pem .",
     ]
-    with platform(Home(settings.home), settings, quiet=True):
-        assert desk.run("\n".join([*ready, est])) == text
-        (tmp_path / "page.py").write_text(
-            python.replace("https://devices.city.example:8443", port).replace("due()", "ends()")
-        )
+    assert desk.run("\n".join([*ready, est])) == text
+    (tmp_path / "page.py").write_text(
         # The certificate is not due yet; that it ends some day is enough to renew it here.
-        bundle = "./run endpoint bundle $METER b.zip > told; python3 -m zipfile -e b.zip cloud.io"
-        said = desk.run("\n".join([*ready, bundle, "python3 page.py", deny]))
+        python.replace("https://devices.city.example:8443", port).replace("due()", "ends()")
+    )
+    bundle = "./run endpoint bundle $METER b.zip > told; python3 -m zipfile -e b.zip cloud.io"
+    said = desk.run("\n".join([*ready, bundle, "python3 page.py", deny]))
     listed = said.splitlines()
-    assert [line.split()[1] for line in listed[:2]] == ["in", "in"]  # the bundle's, the renewed
+    assert [line.split()[1:3] for line in listed[:2]] == [["in", "force"]] * 2
     assert listed[-1] == "certificates denied from now on: 2"

@@ -18,6 +18,7 @@ from ciaas.kernel.decode import Why
 from ciaas.kernel.sample import Reason
 from ciaas.kernel.wire import Verb
 from ciaas.management.directory.filter import Filter, FilterParameters
+from ciaas.management.monitoring.platform_points import ISSUING_LEFT_S
 from ciaas.ports import Resample
 from cpaas import limits as cpaas
 from cpaas.access.app import PREFIX, create_app
@@ -112,6 +113,12 @@ def test_the_api_page_has_every_scope_and_level_in_order() -> None:
         ("api.md", f"and {cpaas.OBJECT_KEY_LEVELS_MAX} levels parted"),
         ("api.md", f"object has up to {ciaas.OBJECT_BYTES_MAX // 10**6:,} MB"),
         ("api.md", f"its last {ciaas.JOB_RUNS_KEPT_MAX} runs"),
+        ("api.md", f"up to {security.PURPOSE_CHARS_MAX})"),
+        ("rights.md", f"the last {ciaas.SELECTION_REVISIONS_MAX} are kept"),
+        ("rights.md", f"up to {ciaas.SELECTIONS_PER_PROJECT_MAX:,} selections"),
+        ("rights.md", f"{ciaas.ENDPOINT_GROUPS_PER_PROJECT_MAX:,} groups of up to"),
+        ("rights.md", f"of up to {ciaas.ENDPOINTS_PER_GROUP_MAX:,} endpoints"),
+        ("rights.md", f"up to {ciaas.SET_PERMITS_PER_SUBJECT_MAX} grants on sets"),
         ("howto-query.md", f"at most {cpaas.QUERY_POINTS_MAX:,} points"),
         ("howto-query.md", f"At most {cpaas.QUERY_WINDOWS_MAX:,}"),
         ("howto-query.md", f"hold {cpaas.QUERY_FIGURES_HELD_MAX:,} figures"),
@@ -127,6 +134,19 @@ def test_the_api_page_has_every_scope_and_level_in_order() -> None:
         ("cloudio.md", f"nested deeper than {ciaas.WIRE_DEPTH_MAX}"),
         ("howto-connect-modbus.md", f"up to {ciaas.SPOOL_BYTES_MAX // 2**20} MiB"),
         ("howto-enrol-device.md", f"good for {security.DEVICE_CERTIFICATE_DAYS} days"),
+        (
+            "howto-certificates.md",
+            f"{security.DEVICE_CERTIFICATE_DAYS} days (`device_certificate_days`, "
+            f"{security.DEVICE_CERTIFICATE_DAYS_MIN} to {security.DEVICE_CERTIFICATE_DAYS_MAX})",
+        ),
+        ("howto-certificates.md", f"{security.EXPIRY_GRACE_S} seconds after the certificate's end"),
+        (
+            "howto-certificates.md",
+            f"| {security.AUTHORITY_DAYS // 365} years | by `borough ca rotate",
+        ),
+        ("howto-certificates.md", f"| {security.ISSUING_DAYS // 365} years | by `borough ca issue"),
+        ("howto-certificates.md", f"| {security.SERVER_CERTIFICATE_DAYS} days | by the platform"),
+        ("howto-certificates.md", f"has less than {ISSUING_LEFT_S // 86_400} days left"),
         ("decisions/0004-tails-and-sorted-segments.md", f"({ciaas.HISTORY_SEGMENT_ROWS:,} rows)"),
         ("decisions/0007-unknown-attributes-are-learned.md", f"{ciaas.POINTS_PER_ENDPOINT_MAX:,}"),
     ],

@@ -29,7 +29,7 @@ def parse(pem: bytes) -> x509.Certificate:
     return x509.load_pem_x509_certificate(pem)
 
 
-def old_home(directory: Path) -> x509.Certificate:
+def old_home(directory: Path, passphrase: bytes = PASS) -> x509.Certificate:
     """Write the one authority that homes of an earlier version have, by its very fields."""
     key = rsa.generate_private_key(65_537, 2_048)
     name = subject("Borough authority 0000", "Borough")
@@ -55,7 +55,7 @@ def old_home(directory: Path) -> x509.Certificate:
         .sign(key, hashes.SHA256())
     )
     (directory / "ca.key").touch(0o600)
-    (directory / "ca.key").write_bytes(pkcs8(key, PASS))
+    (directory / "ca.key").write_bytes(pkcs8(key, passphrase))
     (directory / "ca.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
     return certificate
 

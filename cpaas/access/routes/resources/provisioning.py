@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 from ciaas.management.bundle import KEY_STORES_NEED_A_KEY
 from ciaas.management.provisioning import ProvisioningError
 from ciaas.ports import Missing
+from cpaas.access.answers.described import answers
 from cpaas.access.answers.documents import as_json
 from cpaas.access.caller import About, CityPart, Configurer, Reader
 from cpaas.access.problems import Problem, not_found
@@ -41,13 +42,47 @@ class Signing(BaseModel):
     days: float | None = Field(None, gt=0, description="None for as long as it may be")
 
 
+class Signed(BaseModel):
+    """A certificate that was just issued; texts are PEM."""
+
+    certificate: str
+    chain: str
+    """Between it and the root; empty when there is nothing between."""
+    caCertificate: str
+    serial: str
+    notAfter: int
+    """Milliseconds since 1970 UTC."""
+
+
+class CertificateSummary(BaseModel):
+    """A certificate of an endpoint; times are milliseconds since 1970 UTC."""
+
+    serial: str
+    fingerprint: str
+    """SHA-256 of the DER form, hexadecimal."""
+    issuedAt: int | None
+    notAfter: int
+    revoked: bool
+    revokedAt: int | None
+
+
+class Denied(BaseModel):
+    """How many certificates were in force until now."""
+
+    certificatesRevoked: int
+
+
 @router.get("/ca-certificate")
 async def authority(caller: Reader) -> PlainTextResponse:
     """Return the certificate of our authority in PEM."""
     return PlainTextResponse(caller.city.provisioning.authority_pem)
 
 
-@router.post("/endpoints/{uuid}/certificate", status_code=HTTPStatus.CREATED)
+@router.post(
+    "/endpoints/{uuid}/certificate",
+    status_code=HTTPStatus.CREATED,
+    responses=answers(Signed, HTTPStatus.CREATED),
+)
 def sign(uuid: str, body: Signing, caller: Configurer) -> Response:
     """Issue a certificate for a key that never left the device."""
     endpoint = caller.endpoint(uuid, Level.CONFIGURE)
@@ -59,7 +94,7 @@ def sign(uuid: str, body: Signing, caller: Configurer) -> Response:
     return as_json(issued, HTTPStatus.CREATED)
 
 
-@router.get("/endpoints/{uuid}/certificates")
+@router.get("/endpoints/{uuid}/certificates", responses=answers(list[CertificateSummary]))
 def certificates(uuid: str, caller: Configurer) -> Response:
     """List the endpoint's certificates, oldest first, denied and ended ones too."""
     endpoint = caller.endpoint(uuid, Level.CONFIGURE)
@@ -79,7 +114,7 @@ def certificates(uuid: str, caller: Configurer) -> Response:
     )
 
 
-@router.delete("/endpoints/{uuid}/certificates")
+@router.delete("/endpoints/{uuid}/certificates", responses=answers(Denied))
 def revoke_all(uuid: str, caller: Configurer) -> Response:
     """Deny every certificate of the endpoint; its device is disconnected and stays out."""
     endpoint = caller.endpoint(uuid, Level.CONFIGURE)
