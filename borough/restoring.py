@@ -186,6 +186,7 @@ def _examined(home: Home, made_at: int, ring: KeyRing) -> Restored:
             _check_versions(home, ring, registry)
             endpoints = len(registry.resources.endpoints())
             grants = len(registry.grants.grants()) + len(registry.groups.group_grants())
+            grants += len(registry.permits.permits())
     except (HistoryError, RegistryError) as error:
         raise HomeError(f"what came back is not sound: {error}") from error
     finally:

@@ -12,7 +12,7 @@ from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from numpy.typing import ArrayLike
 
-from ciaas.kernel.address import EndpointId, check_endpoint, parse_point
+from ciaas.kernel.address import EndpointId, PointAddress, check_endpoint, parse_point
 from ciaas.management.monitoring.platform_points import PROJECT as PLATFORM_PROJECT
 from ciaas.ports import Endpoint, Missing, Point, Project
 from cpaas.access.city import City
@@ -71,8 +71,17 @@ class Caller:
         self.about.update(about)
 
     def tell_points(self, points: ArrayLike) -> None:
-        """Have the record say which points the request read or wrote, by their numbers."""
+        """Have the record say which points the request read or wrote, and by which grants."""
         self.about.update(told_points(points))
+        numbers = np.asarray(points, np.int64)
+        self.note_deciders(
+            [
+                (str(endpoint.project), *address.split("/"))
+                for number in numbers[:: len(numbers) // DECIDERS_TOLD_MAX + 1].tolist()
+                if (address := self.city.catalogue.point(number).address)
+                and (endpoint := self.city.catalogue.endpoint(_owner(address))) is not None
+            ]
+        )
         self.concerned.update(self.city.assurance.chains.projects_of(points))
 
     @property
@@ -182,24 +191,22 @@ class Caller:
         paths = [(owner, *point.address.split("/")) for point in points]
         numbers = np.array([point.id for point in points], np.int64)
         seen = self.city.rights.visible(self.party, paths, Level.READ, numbers).tolist()
-        self.note_deciders([path for path, may in zip(paths, seen, strict=True) if may])
         return [point for point, may in zip(points, seen, strict=True) if may]
 
     def note_deciders(self, paths: Sequence[Path]) -> None:
         """Note by which grants the caller may have what lies at these paths.
 
-        Of many paths some: no more than DECIDERS_TOLD_MAX of them, spread over all, are asked for.
+        At most DECIDERS_TOLD_MAX of them are looked at.
         """
         if self.principal.user.admin:
             self.deciders["admin"] = None
         else:
-            for path in paths[:: len(paths) // DECIDERS_TOLD_MAX + 1]:
-                if len(self.deciders) >= DECIDERS_TOLD_MAX:
-                    break
+            for path in paths[:DECIDERS_TOLD_MAX]:
                 for grant in self.city.rights.why(self.party, path).applies:
                     if grant.decides:
                         self.deciders[grant.reference()] = None
-        self.about["under"] = [*self.deciders][:DECIDERS_TOLD_MAX]
+        if self.deciders:
+            self.about["under"] = [*self.deciders][:DECIDERS_TOLD_MAX]
 
     def projects(self, need: Level) -> list[Project]:
         """Return the projects on which the caller holds a level, oldest first."""
@@ -235,6 +242,10 @@ class Caller:
             raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "name the project with ?project=…")
         self.concerned.add(found[0].id)
         return found[0]
+
+
+def _owner(address: PointAddress) -> EndpointId:
+    return EndpointId(address.partition("/")[0])
 
 
 async def caller_of(

@@ -33,7 +33,7 @@ class State:
     admins: frozenset[int]
     tide: int = 0
     boundaries: tuple[int, ...] = ()
-    """Moments to come at which a permit begins or ends, in order."""
+    """Moments at which a permit begins or ends, in order; those past are left out now and then."""
     _parties: dict[tuple[int | None, frozenset[str]], Hand | None] = field(default_factory=dict)
 
     @classmethod
@@ -86,9 +86,10 @@ class State:
             member = _joined(member, groups)
             moved = {grant.group for grant in (*groups.put, *groups.removed)}
             touched |= {change.user for change in groups.members}
-        permitted = self.permits
-        if permits is not None:
+        permitted, boundaries = self.permits, self.boundaries
+        if permits is not None and (permits.put or permits.removed):
             permitted = _permitted(permitted, permits)
+            boundaries = _boundaries(permitted)
             for permit in (*permits.put, *permits.removed):
                 match number_of(permit.subject):
                     case ("user", user):
@@ -104,6 +105,7 @@ class State:
             groups=shared,
             member=member,
             permits=permitted,
+            boundaries=boundaries,
             admins=self.admins if admins is None else frozenset(admins),
             _parties={},
         )
@@ -118,16 +120,10 @@ class State:
                 hands[user] = hand
         return replace(after, hands=hands)
 
-    def from_tide(self, tide: int, now_ms: int) -> State:
-        """Return the same, counting its moments on from a tide."""
-        turns = sorted(
-            turn
-            for theirs in self.permits.values()
-            for permit in theirs.values()
-            for turn in (permit.starts, permit.ends)
-            if turn is not None
-        )
-        return replace(self, tide=tide, boundaries=tuple(turns[bisect_right(turns, now_ms) :]))
+    def at(self, tide: int, now_ms: int) -> State:
+        """Return the same at a moment: what lies before it is counted in the tide."""
+        ahead = bisect_right(self.boundaries, now_ms)
+        return replace(self, tide=tide, boundaries=self.boundaries[ahead:])
 
     def _made(self, user: int | None, subjects: Collection[str]) -> Hand | None:
         joined = self.groups_of(user, subjects)
@@ -188,6 +184,13 @@ def _joined(
         else:
             after.pop(change.user, None)
     return after
+
+
+def _boundaries(permits: Mapping[str, Mapping[int, Permit]]) -> tuple[int, ...]:
+    """Return the moments at which any permit begins or ends, in order."""
+    held = (permit for theirs in permits.values() for permit in theirs.values())
+    turns = (turn for permit in held for turn in (permit.starts, permit.ends))
+    return tuple(sorted(turn for turn in turns if turn is not None))
 
 
 def _permitted(

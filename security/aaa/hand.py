@@ -83,6 +83,7 @@ class Hand:
         """Where permits are, for finding those below a path."""
         self._sets = sets
         self.is_plain = not at and not sets
+        self.has_sets = bool(sets)
         self.is_timeless = all(
             (permit.starts, permit.ends, permit.purpose) == (None, None, None)
             for permit in self.permits()
@@ -216,10 +217,16 @@ class Hand:
         return None
 
     def _of_sets(self, path: Path, moment: Moment) -> Level | None:
-        number = None if moment.sets is None else moment.sets.number(path)
+        sets = moment.sets
+        if sets is None:
+            denied = any(
+                one.has(path, None, moment) and moment.counts(one.permit) for one in self._sets
+            )
+            return Level.DENY if denied else None
+        number, has, timeless = sets.number(path), sets.has, self.is_timeless
         found: Level | None = None
         for one in self._sets:
-            if one.has(path, number, moment) and moment.counts(one.permit):
+            if has(one.key, path, number) and (timeless or moment.counts(one.permit)):
                 level = one.permit.level
                 if level is Level.DENY:
                     return level

@@ -233,6 +233,11 @@ class Rights:
         """Return the numbers of the groups that the user is in."""
         return self._trusted_state().member.get(user, frozenset())
 
+    def counts_sets(self, who: Who) -> bool:
+        """Tell whether anything of the caller's is granted on a set."""
+        hand = self._trusted_state().hand(who)
+        return hand is not None and hand.has_sets
+
     def uses_sets(self) -> bool:
         """Tell whether any permit is on a set."""
         permits = (p for held in self._trusted_state().permits.values() for p in held.values())
@@ -267,7 +272,7 @@ class Rights:
                 return
             tide = self.tide() + 1
             after = self._state.after(version, put, removed, admins, groups, permits)
-            self._state = after.from_tide(tide, self._now_ms())
+            self._state = after.at(tide, self._now_ms())
 
     def confirm(self, now_ms: int) -> None:
         """Note that the version applied was the registry's newest at that moment.

@@ -48,6 +48,11 @@ def claim_subject(issuer: str, claim: str, value: str) -> str:
     return f"{_CLAIM}:{issuer}#{claim}={value}"
 
 
+def own_subjects(name: str) -> frozenset[str]:
+    """Return the subjects that a user is by its name: an application's is ``app:<uuid>``."""
+    return frozenset({name}) if name.startswith(f"{_APP}:") else frozenset()
+
+
 def number_of(subject: str) -> tuple[str, int] | None:
     """Return kind and number of a user or a group, None for any other subject."""
     kind, _, rest = subject.partition(":")

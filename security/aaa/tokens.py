@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from security.aaa.subjects import Party
+from security.aaa.subjects import Party, own_subjects
 from security.ports import Token, User
 
 _FORM = re.compile(r"bor_[A-Za-z0-9_-]{43}", re.ASCII)
@@ -41,6 +41,10 @@ class IssuedToken:
 
     text: str = field(repr=False)
     token: Token
+    amr: tuple[str, ...] = ("pwd",)
+    """How the person of a sign-in proved who it is (RFC 8176)."""
+    device: str | None = field(default=None, repr=False)
+    """Proof of a sign-in at this device, to be shown at the next; None when it was none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +64,8 @@ class Principal:
 
     def party(self, purpose: str | None = None) -> Party:
         """Return in whose name rights are asked, for the purpose that a request states."""
-        own = frozenset({self.user.name}) if self.user.name.startswith("app:") else frozenset()
-        return Party(self.user.id, self.subjects | own, self.purpose or purpose)
+        subjects = self.subjects | own_subjects(self.user.name)
+        return Party(self.user.id, subjects, self.purpose or purpose)
 
     def may(self, scope: Scope) -> bool:
         """Tell whether the token covers the scope."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from borough.roles.rights_feed import STALE_AFTER_MS, RightsFeed
 from ciaas.storage.registry import migrate, open_registry
 from security.aaa import rights as engine
 from security.aaa.levels import Level
-from security.ports import Grant, GroupGrant
+from security.ports import Grant, GroupGrant, User
 
 
 def test_what_another_process_changes_holds_after_the_next_look_and_silence_denies(
@@ -46,3 +47,34 @@ def test_what_another_process_changes_holds_after_the_next_look_and_silence_deni
         writer.accounts.change_user(ada, disabled=True)
         feed.refresh()
         assert feed.rights.level(ada, ("1", "e")) is Level.READ
+
+
+def test_only_what_changed_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "registry.sqlite"
+    migrate(path)
+    with open_registry(path) as registry:
+        ada = registry.accounts.add_user("ada", None, True).id
+        bert = registry.accounts.add_user("bert", None, False).id
+        feed = RightsFeed(registry)
+        assert feed.rights.level(ada, ("1",)) is Level.OWN
+        asked: list[int] = []
+        changed = registry.accounts.users_changed
+
+        def noted(after: int) -> Sequence[User]:
+            found = changed(after)
+            asked.extend(user.id for user in found)
+            return found
+
+        monkeypatch.setattr(registry.accounts, "users_changed", noted)
+        monkeypatch.setattr(registry.accounts, "users", lambda: pytest.fail("all users are read"))
+        registry.resources.create_project("city")
+        feed.refresh()
+        assert asked == []
+        registry.accounts.change_user(ada, disabled=True)
+        feed.refresh()
+        assert (asked, feed.rights.level(ada, ("1",))) == ([ada], Level.DENY)
+        registry.accounts.change_user(ada, disabled=False)
+        registry.accounts.change_user(bert, password_hash="x")
+        feed.refresh()
+        assert (asked, feed.rights.level(ada, ("1",))) == ([ada, ada, bert], Level.OWN)
+        assert feed.rights.level(bert, ("1",)) is Level.DENY

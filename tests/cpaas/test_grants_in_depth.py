@@ -11,6 +11,7 @@ import pytest
 
 from ciaas.kernel.model import Attribute, Constraint, EndpointModel, Node, Thing, ValueType
 from security.aaa.subjects import Party
+from security.limits import DECIDERS_TOLD_MAX
 from tests.cpaas.conftest import House
 
 NOW = int(time.time()) - 3_600
@@ -168,12 +169,12 @@ def test_a_purpose_is_stated_bound_and_recorded(house: House, lamps: list[str]) 
     ]  # fmt: skip
     [held] = admin.get("/rights", params={"subject": "anna"}).json()
     assert (entry["about"]["purpose"], held["purpose"]) == ("accident-research",) * 2
-    assert entry["about"]["under"] == [f"permit {held['id']}"]
+    assert entry["about"]["under"] == [f"permit {held['number']}"]
     asked = {"subject": "anna", "address": point, "action": "read"}
     why = admin.get("/rights/why", params=asked).json()
     assert (why["allowed"], why["overruled"][0]["in_force"]) == (False, False)
     why = admin.get("/rights/why", params={**asked, "purpose": "accident-research"}).json()
-    assert (why["allowed"], why["decides"][0]["id"]) == (True, held["id"])
+    assert (why["allowed"], why["decides"][0]["number"]) == (True, held["number"])
     gone = {"user": "anna", "prefix": point}
     assert admin.delete("/grants", params=gone).status_code == 404
     named = {**gone, "purpose": "accident-research"}
@@ -198,7 +199,7 @@ def test_nobody_hands_on_more_than_is_held_there_then_and_for_that(
     grant(admin, user="steward", prefix="project:city", level="GRANT", purpose="works")
     stated = {"Borough-Purpose": "works"}
     body = {"user": "anna", "prefix": "class:city/Lamp", "level": "READ"}
-    assert steward.put("/grants", json=body).status_code == 403
+    assert steward.put("/grants", json=body).status_code == 404
     assert steward.put("/grants", json=body, headers=stated).status_code == 403
     bound = {**body, "purpose": "works"}
     assert steward.put("/grants", json=bound, headers=stated).status_code == 204
@@ -256,7 +257,7 @@ def test_subjects_that_are_no_users_are_granted_and_listed(house: House, lamps: 
         assert house.city.rights.level(party, path).name == "READ"
         assert house.city.rights.level(party, ("1", lamps[0], "n", "eye", "value")).name == "DENY"
     there = admin.get("/rights", params={"prefix": point}).json()
-    assert [e["subject"] for e in there] == ["local-automation", APP, CLAIM]
+    assert [e["subject"] for e in there] == [APP, CLAIM, "local-automation"]
     held = admin.get("/rights", params={"subject": CLAIM}).json()
     assert [(e["prefix"], e["level"]) for e in held] == [(f"{point}/#", "READ")]
     asked = {"subject": APP, "address": point, "action": "read"}
@@ -287,6 +288,58 @@ def test_who_changes_a_set_could_grant_what_is_granted_on_it(
     assert boss.put(f"/endpoint-groups/city/g/members/{lamps[0]}").status_code == 403
     grant(admin, user="anna", prefix="selection:city/s", level="DENY")
     assert boss.put("/selections/city/s", json={"filter": {}}).status_code == 403
+    house.user("owner", {"project:city": "OWN"})
+    refused = grant(boss, 403, user="owner", prefix="class:city/Lamp", level="DENY")
+    assert "holds OWN there, more than you" in refused.text
+    house.user("tenant")
+    grant(admin, user="tenant", prefix="endpoints:city/g", level="OWN", purpose="repair")
+    grant(boss, 403, user="tenant", prefix="class:city/Camera", level="DENY")
     reader = house.user("reader", {"project:city": "READ"})
     assert reader.get("/selections", params={"project": "city"}).json()[0]["name"] == "s"
     assert reader.put("/selections/city/t", json={"filter": {}}).status_code == 403
+
+
+def test_an_application_is_given_exactly_one_point(house: House, lamps: list[str]) -> None:
+    admin, point = house.client(), f"{lamps[1]}/n/lamp/value"
+    wanted = {"name": "Light map", "redirect_uris": [], "grants": ["client_credentials"],
+              "scopes": ["read"]}  # fmt: skip
+    made = admin.post("/applications", params={"project": "city"}, json=wanted).json()
+    subject = f"app:{made['client_id']}"
+    grant(admin, subject=subject, prefix=point, level="READ")
+    app = token_of(house, made)
+    assert seen(app) == {point}
+    assert [e["uuid"] for e in app.get("/endpoints").json()] == [lamps[1]]
+    assert app.get(f"/data/{point}").json()["value"] == 1.0
+    for hidden in (f"{lamps[1]}/n/eye/value", f"{lamps[0]}/n/lamp/value"):
+        assert app.get(f"/data/{hidden}").status_code == 404
+    there = admin.get("/rights", params={"prefix": point}).json()
+    assert subject in [entry["subject"] for entry in there]
+    purposeful = {"subject": subject, "prefix": "class:city/Camera", "level": "READ"}
+    grant(admin, **purposeful, purpose="counting")
+    stated = {"Borough-Purpose": "counting"}
+    assert app.get(f"/data/{lamps[0]}/n/eye/value", headers=stated).status_code == 200
+    assert admin.delete(f"/applications/{made['client_id']}").status_code == 204
+    assert house.registry.permits.permits() == []
+
+
+def token_of(house: House, made: dict[str, Any]) -> httpx.Client:
+    """Return a client of an application that acts for itself."""
+    url = str(house.client().base_url.copy_with(path="/oauth2/token"))
+    identity = (made["client_id"], made["client_secret"])
+    answer = httpx.post(url, auth=identity, data={"grant_type": "client_credentials"})
+    assert answer.status_code == 200, answer.text
+    return house.client(answer.json()["access_token"])
+
+
+def test_a_read_of_many_points_names_some_of_the_grants_that_let_it_through(house: House) -> None:
+    uuid = house.endpoint()
+    points = [f"{uuid}/n/o/p{number}" for number in range(2 * DECIDERS_TOLD_MAX)]
+    house.observe(*((point, 1.0, NOW) for point in points))
+    anna = house.user("anna", dict.fromkeys(points, "READ"))
+    assert len(anna.get(f"/data/{uuid}").json()) == len(points)
+    about = house.recorded()[-1]["about"]
+    assert about["count"] == len(points)
+    assert 1 < len(about["under"]) <= DECIDERS_TOLD_MAX
+    assert all(grant.startswith("own 1/") for grant in about["under"])
+    house.client().get(f"/data/{points[0]}")
+    assert house.recorded()[-1]["about"]["under"] == ["admin"]

@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
@@ -168,6 +169,35 @@ def test_a_right_taken_away_stops_the_samples_within_a_second(house: House, lamp
         house.observe((point, 2.0, T0 + 2))
         house.observe((f"{other}/Pump/flow/rate", 3.0, T0 + 3))
         assert feed.values(1) == [("rate", 3.0)]
+
+
+def test_a_grant_that_ends_by_its_time_and_a_denied_selection_stop_the_samples(
+    house: House, lamp: str
+) -> None:
+    point, other = f"{lamp}/Lamp/light/power", house.endpoint("Pump")
+    house.observe((f"{other}/Pump/flow/rate", 0.0, T0))
+    reader, admin = house.user("reader", {"project:city": "ACCESS"}), house.client()
+    until = datetime.now(UTC) + timedelta(seconds=1)
+    for prefix, more in ((f"{lamp}/#", {"until": until.isoformat()}), ("project:city", {})):
+        body = {"user": "reader", "prefix": prefix, "level": "READ"} | more
+        assert admin.put("/grants", json=body).status_code == 204
+    pumps = {"filter": {"text": "pump"}}
+    assert admin.put("/selections/city/pumps", json=pumps).status_code == 201
+    denial = {"user": "reader", "prefix": f"{lamp}/Lamp/light/#", "level": "DENY"}
+    with following(reader) as feed:
+        house.observe((point, 1.0, T0 + 1))
+        assert feed.values(1) == [("power", 1.0)]
+        body = {**denial, "prefix": "selection:city/pumps"}
+        assert admin.put("/grants", json=body).status_code == 204
+        threading.Event().wait(1.0)
+        house.observe((f"{other}/Pump/flow/rate", 2.0, T0 + 2))
+        house.observe((point, 3.0, T0 + 3))  # by the project's grant, when the other one has ended
+        assert feed.values(1) == [("power", 3.0)]
+        ends = (datetime.now(UTC) + timedelta(seconds=0.5)).isoformat()
+        assert admin.put("/grants", json={**denial, "until": ends}).status_code == 204
+        threading.Event().wait(1.5)
+        house.observe((point, 4.0, T0 + 4))
+        assert feed.values(1) == [("power", 4.0)]
 
 
 def test_a_token_that_counts_no_more_ends_the_feed(house: House, lamp: str) -> None:

@@ -74,6 +74,10 @@ def test_how_to_connect_what_publishes_on_another_broker(desk: Desk) -> None:
         read_along(desk, page[1:])
 
 
+def test_how_rights_are_given(desk: Desk) -> None:
+    read_along(desk, blocks("rights.md"))
+
+
 def test_how_to_find_things(desk: Desk) -> None:
     read_along(desk, blocks("howto-find.md"))
 

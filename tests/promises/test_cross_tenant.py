@@ -26,11 +26,16 @@ ENDLESS = {("GET", "/live")}
 """Never ends; what it sends to whom is proved in `tests/cpaas`."""
 TELLS_A_TAKEN_NAME = {("PUT", "/connections/{name}")}
 """Connections are named for the whole platform: who may make one learns that a name is taken."""
+NAMES_ITS_OWN = {
+    ("PUT", "/selections/{project}/{name}"),
+    ("PUT", "/endpoint-groups/{project}/{name}"),
+}
+"""Within an own project any name may be chosen, also one that somebody else has chosen."""
 IN_PATHS = {
     "uuid": ("endpoint", "mashup", "service"),
     "client_id": ("application",),
     "address": ("point", "endpoint"),
-    "name": ("connection", "group", "user", "key", "selection", "endpoint_group"),
+    "name": ("connection", "group", "user", "key", "selection", "endpoint_group", "project"),
     "project": ("project",),
     "id": ("subscription", "job", "mashup"),
     "user": ("user",),
@@ -39,6 +44,7 @@ IN_PATHS = {
 PLAIN_PARTS = {
     "token": "0" * 64,
     "number": "1",
+    "session": "token:1",
     "template": "index",
     "key": "report.csv",
     "version": "1",
@@ -140,7 +146,8 @@ class City(NamedTuple):
 
 @pytest.fixture(scope="module")
 def city(tmp_path_factory: pytest.TempPathFactory) -> Iterator[City]:
-    with running(tmp_path_factory.mktemp("tenants") / "home") as platform:
+    settings = {"MODE": "public"}
+    with running(tmp_path_factory.mktemp("tenants") / "home", settings=settings) as platform:
         admin = platform.client()
         theirs, own = settle(admin, "canary"), settle(admin, "own")
         scopes = ["read", "write", "configure", "grant"]
@@ -267,6 +274,8 @@ def questions(
     for filled in placed(path, whose, own):
         for query in queried(parameters, whose):
             told = f"{filled} {query} {body}"
+            if (verb, path) in NAMES_ITS_OWN and whose.project not in filled:
+                continue
             if any(name in told for name in names):
                 yield filled, query, body
 

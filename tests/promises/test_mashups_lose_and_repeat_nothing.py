@@ -10,6 +10,7 @@ import math
 import random
 import threading
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -182,3 +183,49 @@ def test_a_mashup_rests_within_a_second_when_a_right_is_gone(platform: Platform)
     until(lambda: again in dict(series(client, copy)), "an output after the right came back")
     assert unseen not in dict(series(client, copy))
     assert client.get(f"/mashups/{uuid}/status").json()["paused"] == {}
+
+
+def test_a_denial_on_a_selection_rests_a_mashup_and_ends_by_its_time(platform: Platform) -> None:
+    """The publisher's rights count, on a set and for a time, in the process that computes."""
+    admin = platform.client()
+    sign_up = {"name": "maker", "password": "correct horse battery"}
+    assert admin.post("/users", json=sign_up).status_code == 201
+    [project] = [p["name"] for p in admin.get("/projects").json() if p["name"] != "platform"]
+    grant = {"user": "maker", "prefix": f"project:{project}"}
+    assert admin.put("/grants", json={**grant, "level": "CONFIGURE"}).status_code == 204
+    maker = platform.client()
+    maker.headers["Authorization"] = f"Bearer {maker.post('/login', json=sign_up).json()['token']}"
+    thing = admin.post("/endpoints", params={"friendlyName": "Weir"}).json()["uuid"]
+    point = f"{thing}/Weir/flow/rate"
+    clock = MachineClock()
+
+    def write(value: float) -> int:
+        at = clock.now_ms()
+        sample = {"address": point, "value": value, "timestamp": at / 1000}
+        answer = admin.post("/observations", json={"observations": [sample]})
+        assert answer.status_code == 201, answer.text
+        return at
+
+    write(0.0)
+    uuid = published(
+        maker, chain("Weir copy", ("s", "source", {"points": [point]}),
+                     ("v", "virtual-point", {"name": "Copy"})),
+    )  # fmt: skip
+    copy = f"{uuid}/mashup/Copy/value"
+    seen = write(1.0)
+    until(lambda: seen in dict(series(admin, copy)), "the first output")
+    filter = {"filter": {"text": "weir", "address": thing}}
+    assert admin.put(f"/selections/{project}/weirs", json=filter).status_code == 201
+    ends = datetime.now(UTC) + timedelta(seconds=5)
+    denial = {"user": "maker", "prefix": f"selection:{project}/weirs", "level": "DENY"}
+    body = {**denial, "until": ends.isoformat()}
+    assert admin.put("/grants", json=body).status_code == 204
+    pause(1.0)
+    unseen = write(2.0)
+    assert maker.get(f"/data/{point}").status_code == 404
+    until(lambda: admin.get(f"/mashups/{uuid}/status").json()["paused"], "the reason in the status")
+    pause(max(0.0, (ends - datetime.now(UTC)).total_seconds()) + 1.0)
+    again = write(3.0)
+    until(lambda: again in dict(series(admin, copy)), "an output after the denial ended")
+    assert unseen not in dict(series(admin, copy))
+    assert maker.get(f"/data/{point}").status_code == 200

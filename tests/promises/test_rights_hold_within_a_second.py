@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -103,6 +104,33 @@ def test_by_a_group_too(platform: Platform, anna: httpx.Client) -> None:
         assert anna.get(f"/endpoints/{uuid}").status_code == 200
         assert admin.delete("/groups/staff/members/anna").status_code == 204
         assert anna.get(f"/endpoints/{uuid}").status_code == 404
+
+
+def test_by_its_time_and_by_a_set_too(platform: Platform, anna: httpx.Client) -> None:
+    """In the API at the very second, and in a process that only reads along within one."""
+    admin, uuid = platform.client(), lamp(platform)
+    point = f"{uuid}/Lamp/light/power"
+    sent = {"observations": [{"address": point, "value": 1.0}]}
+    assert admin.post("/observations", json=sent).status_code == 201
+    of_lamp = {"filter": {"address": uuid}}
+    assert admin.put("/selections/city/lamps", json=of_lamp).status_code == 201
+    for extent in ("selection:city/lamps", f"{uuid}/#"):
+        body = {"user": "anna", "prefix": extent, "level": "READ"}
+        ends = datetime.now(UTC) + timedelta(seconds=1.5)
+        assert admin.put("/grants", json={**body, "until": ends.isoformat()}).status_code == 204
+        assert anna.get(f"/data/{point}").status_code == 200
+        while anna.get(f"/data/{point}").status_code == 200:
+            assert datetime.now(UTC) < ends + timedelta(seconds=1)
+        assert datetime.now(UTC) >= ends
+    assert admin.put("/grants", json={**body, "prefix": "project:city"}).status_code == 204
+    assert anna.get(f"/data/{point}").status_code == 200
+    denial = {"user": "anna", "prefix": "selection:city/lamps", "level": "DENY"}
+    assert admin.put("/grants", json=denial).status_code == 204
+    assert anna.get(f"/data/{point}").status_code == 404
+    assert anna.get("/search", params={"address": uuid}).json()["count"] == 0
+    nothing = {"filter": {"address": uuid, "text": "no such lamp"}}
+    assert admin.put("/selections/city/lamps", json=nothing).status_code == 200
+    assert anna.get(f"/data/{point}").status_code == 200
 
 
 def test_the_record_of_a_running_platform_is_in_order_and_a_killed_one_is_not_shortened(

@@ -37,6 +37,8 @@ class Sight:
         paths = self.index.endpoint_levels(codes[asked])
         levels = self.rights.visible(self.user, paths, need)
         if need is Level.ACCESS:
+            if self.rights.counts_sets(self.user):
+                levels |= self._with_points(codes[asked[~levels]], need)[codes[asked]]
             for row in np.flatnonzero(~levels).tolist():
                 levels[row] = self.rights.under(self.user, paths[row], need)
         held[asked] = levels
@@ -47,13 +49,24 @@ class Sight:
         endpoints = self.index.points.endpoint[rows]
         held, asked = self._by_project(self.index.project_of[endpoints], need)
         codes = np.unique(endpoints[asked])
-        if len(asked) >= POINTS_WORTH_AN_ENDPOINT * len(codes):
+        # Who is in a set is told point by point at once, and for an endpoint by its points anyway.
+        worth = len(asked) >= POINTS_WORTH_AN_ENDPOINT * len(codes)
+        if worth and not self.rights.counts_sets(self.user):
             whole, part = self._by_endpoint(codes, need)
             held[asked] = whole[endpoints[asked]]
             asked = asked[part[endpoints[asked]]]
         paths = self.index.point_levels(rows[asked])
         held[asked] = self.rights.visible(self.user, paths, need, rows[asked])
         return held
+
+    def _with_points(self, codes: Rows, need: Level) -> Mask:
+        """Return by code which of these endpoints have a point that the user holds a level on."""
+        wanted = np.zeros(len(self.index.endpoints), np.bool_)
+        wanted[codes] = True
+        rows = np.flatnonzero(wanted[self.index.points.endpoint] & self.index.points.alive)
+        found = np.zeros(len(wanted), np.bool_)
+        found[self.index.points.endpoint[rows[self.points(rows, need)]]] = True
+        return found
 
     def _by_endpoint(self, codes: Column, need: Level) -> tuple[Mask, Mask]:
         """Return by code which of these endpoints are held as a whole, and which in part."""

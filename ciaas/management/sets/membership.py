@@ -92,6 +92,8 @@ class Membership:
         self._masks: dict[str, Mask] = {}
         self._views: dict[str, memoryview] = {}
         """Of the masks: one element is read in half the time."""
+        self._homes: dict[str, Mask] = {}
+        """By an endpoint's code: whether a member is below it; made when it is asked for."""
         self._version = book.version
         self._touched = _Touched()
         self._by_address = catalogue.by_address
@@ -135,15 +137,17 @@ class Membership:
             yield from self._endpoints_below(extent, path)
             return
         mask = self._mask(key)
-        with self._index.lock:
-            rows = np.flatnonzero(mask)
-            if len(path) > 1:
-                code = self._index.uuids.known(EndpointId(path[1]))
-                rows = rows[self._index.points.endpoint[rows] == code]
+        if len(path) > 1:
+            if self._is_home(key, mask, EndpointId(path[1])):
+                for point in self._catalogue.under(path[1:]):
+                    if point.id < len(mask) and mask[point.id]:
+                        yield (extent.project, *point.address.split("/"))
+            return
+        rows = np.flatnonzero(mask)
         for first in range(0, len(rows), _STEP):
             with self._index.lock:
                 levels = self._index.point_levels(rows[first : first + _STEP])
-            yield from (member for member in levels if member[: len(path)] == path)
+            yield from levels
 
     def _has_endpoint(self, key: str, path: Path) -> bool:
         extent = _set_of(key)
@@ -176,14 +180,27 @@ class Membership:
                 if len(self._masks) >= SET_MASKS_MAX:
                     self._masks.clear()
                     self._views.clear()
+                    self._homes.clear()
                 self._touched.noted = True  # before the index is read: nothing falls between
                 self._index.refresh()
                 known = self._of(key, np.arange(len(self._index.points)))
                 self._keep(key, known)
             return known
 
+    def _is_home(self, key: str, mask: Mask, uuid: EndpointId) -> bool:
+        homes = self._homes.get(key)
+        if homes is None:
+            with self._index.lock:
+                homes = np.zeros(len(self._index.endpoints), np.bool_)
+                homes[self._index.points.endpoint[np.flatnonzero(mask)]] = True
+                if self._masks.get(key) is mask:
+                    self._homes[key] = homes
+        code = self._index.uuids.known(uuid)
+        return code < len(homes) and bool(homes[code])
+
     def _keep(self, key: str, mask: Mask) -> None:
         self._masks[key] = mask
+        self._homes.pop(key, None)
         self._views[key] = memoryview(mask.data)
 
     def _follow(self) -> None:
@@ -192,6 +209,7 @@ class Membership:
             self._version = self._book.version
             for key in [key for key in self._masks if not key.startswith(_CLASS)]:
                 del self._masks[key], self._views[key]
+                self._homes.pop(key, None)
         numbers, endpoints, classes = self._touched.take()
         if not (numbers or endpoints or classes):
             return

@@ -42,10 +42,17 @@ def entity(caller: Caller, endpoint: Endpoint, online: bool) -> dict[str, Any]:
         **summary(caller, endpoint, online),
         "metaData": endpoint.metadata if held >= Level.DESCRIBE else {},
         **formats,
-        "groupMemberships": [],  # cloud.iO's clients expect it; grants take the place of groups
+        "groupMemberships": _groups(caller, endpoint),
         "feed": endpoint.feed,
         "dataModel": None if model is None else _seen(caller, endpoint, model, formats, online),
     }
+
+
+def _groups(caller: Caller, endpoint: Endpoint) -> list[str]:
+    """Return the endpoint groups that it is in, for who may see those of the project."""
+    if caller.level(endpoint.project) < Level.DESCRIBE:
+        return []
+    return [group.name for group in caller.city.entitlements.sets.groups_of(endpoint.uuid)]
 
 
 def _seen(

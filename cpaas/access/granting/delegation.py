@@ -9,7 +9,7 @@ from cpaas.access.granting.covered import base_of
 from cpaas.access.granting.holder import Holder
 from cpaas.access.problems import Problem
 from security.aaa.extents import Extent, SetExtent
-from security.aaa.levels import Level
+from security.aaa.levels import Level, join
 from security.ports import Permit
 
 
@@ -49,12 +49,19 @@ def refuse_more(held: Level, level: Level) -> None:
 
 def refuse_over(caller: Caller, holder: Holder, extent: Extent, held: Level) -> None:
     """Keep the caller from taking rights from who holds more."""
+    rights = caller.city.rights
+    verdict = rights.why(holder.party, base_of(extent))
+    # What counts at another time or for another purpose would be taken away as well.
+    levels = [verdict.level, *(grant.level for grant in verdict.applies if not grant.in_force)]
     if isinstance(extent, SetExtent):
-        permits = caller.city.entitlements.permits.permits()
-        mine = [p for p in permits if p.subject == holder.subject and p.extent == extent]
-        theirs = mine[0].level if mine else Level.DENY
-    else:
-        theirs = holder.level(caller, extent)
+        # Any other set may have points in common with this one.
+        permits = rights.permits_of(holder.party)
+        levels += [
+            permit.level
+            for permit in permits
+            if isinstance(permit.extent, SetExtent) and permit.extent.project == extent.project
+        ]
+    theirs = join(levels)
     own = holder.kind == "user" and holder.number == caller.user
     if not held.includes(theirs) and not own:
         raise Problem(

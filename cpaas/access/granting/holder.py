@@ -10,7 +10,7 @@ from cpaas.access.caller import Caller
 from cpaas.access.problems import Problem, not_found
 from security.aaa.levels import Level
 from security.aaa.rights import Path
-from security.aaa.subjects import Party, check_subject, group_subject, user_subject
+from security.aaa.subjects import Party, check_subject, group_subject, own_subjects, user_subject
 from security.ports import Group, User
 
 Kind: TypeAlias = Literal["user", "group", "subject"]
@@ -30,14 +30,16 @@ class Holder:
     """Of the user or the group; 0 for another subject."""
     disabled: bool = False
 
+    @property
+    def party(self) -> Party:
+        """As whom the engine is asked what it holds."""
+        if self.kind == "user":
+            return Party(self.number, own_subjects(self.name))
+        return Party(None, frozenset({self.subject}))
+
     def level(self, caller: Caller, path: Path) -> Level:
         """Return what it holds on a path."""
-        rights = caller.city.rights
-        if self.kind == "user":
-            return rights.level(self.number, path)
-        if self.kind == "group":
-            return rights.group_level(self.number, path)
-        return rights.level(Party(None, frozenset({self.subject})), path)
+        return caller.city.rights.level(self.party, path)
 
     def written(self) -> dict[str, str]:
         """Return how an answer names it."""

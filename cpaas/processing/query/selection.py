@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
+
 from ciaas.kernel.address import EndpointId, PointAddress, parse_point, parse_prefix
 from ciaas.kernel.catalogue import Catalogue
 from ciaas.management.directory.directory import FoundPoints
@@ -106,7 +108,8 @@ class Chooser:
             raise Invisible
         points = self.catalogue.under(levels)
         paths = [(owner, *point.address.split("/")) for point in points]
-        seen = self.rights.visible(user, paths, Level.READ).tolist()
+        numbers = np.array([point.id for point in points], np.int64)
+        seen = self.rights.visible(user, paths, Level.READ, numbers).tolist()
         readable = [point for point, may in zip(points, seen, strict=True) if may]
         if not readable and (held := self._level(user, endpoint.project, levels)) < Level.READ:
             raise NotAllowed(

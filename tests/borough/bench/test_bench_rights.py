@@ -53,6 +53,7 @@ def test_each_case_gives_a_figure(monkeypatch: pytest.MonkeyPatch) -> None:
         (8.0, 1.0), (50.0, 1.0), (8.0, 1.0), (50.0, 1.0),
     ]  # fmt: skip
     assert found["grants"] == 5_000
-    assert 0 < found["us_per_check"] == found["cases"][0]["ours"]
+    checks = [case["ours"] for case in found["cases"] if case["case"] in ("check", "sets")]
+    assert 0 < found["us_per_check"] == max(checks)
     assert all(case["dict"] > 0 for case in found["cases"])
     assert said

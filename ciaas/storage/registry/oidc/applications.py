@@ -21,7 +21,9 @@ from ciaas.storage.registry.document import encode
 from ciaas.storage.registry.oidc.tables import application as table
 from ciaas.storage.registry.oidc.tables import authorisation, consent, secret
 from ciaas.storage.registry.schema import account, grant
+from ciaas.storage.registry.security.permits import end_permits
 from security.aaa.oidc.ports import Application, Secret
+from security.aaa.subjects import app_subject, user_subject
 
 _APPLICATIONS = (
     sa.select(table, account.c.disabled)
@@ -120,6 +122,8 @@ class Applications:
                 .where(grant.c.account == application.account, grant.c.removed.is_(False))
                 .values(removed=True, version=version)
             )
+            for subject in (user_subject(application.account), app_subject(application.uuid)):
+                end_permits(change, subject=subject)
             connection.execute(secret.delete().where(secret.c.application == application.id))
             connection.execute(consent.delete().where(consent.c.application == application.id))
             connection.execute(authorisation.update().filter_by(**mine).values(revoked=True))

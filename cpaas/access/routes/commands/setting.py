@@ -120,7 +120,14 @@ def _request(
 ) -> Command:
     levels = address.split("/")
     endpoint = caller.owner_of(levels[0])
-    caller.need(endpoint, levels, NEEDED[Action.WRITE, Direction.DOWN])
+    need = NEEDED[Action.WRITE, Direction.DOWN]
+    caller.need(endpoint, levels, need)
+    if not caller.city.rights.level(caller.user, (str(endpoint.project), *levels)).includes(need):
+        # It is asked again when the command is sent, and there is no request then.
+        raise Problem(
+            HTTPStatus.FORBIDDEN,
+            "a command needs WRITE for all purposes, granted to the user or to one of its groups",
+        )
     if caller.city.catalogue.by_address(address) is None:
         raise not_found()
     order = Order(

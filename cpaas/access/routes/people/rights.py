@@ -56,7 +56,7 @@ def why(
     else:
         path = path_granted(caller, address)
         holder = _holder(caller, subject)
-        who, admin = _party(holder), False
+        who, admin = holder.party, False
     if purpose is not None:
         try:
             who = who._replace(purpose=check_purpose(purpose))
@@ -105,7 +105,7 @@ def listed(
         found = [
             (holder.name, _on(caller, holder, path, names))
             for holder in (_everybody(caller) if whose is None else [whose])
-            if _may_anything(caller, _party(holder), path)
+            if _may_anything(caller, holder.party, path)
         ]
         return as_json([entry for name, entry in found if after is None or name > after][:limit])
     own = subject is None or subject == caller.principal.user.name
@@ -113,7 +113,7 @@ def listed(
     if not own:
         assert subject is not None
         holder = _holder(caller, subject)
-    entries = _held(caller, holder, caller.party if own else _party(holder), everything=own)
+    entries = _held(caller, holder, caller.party if own else holder.party, everything=own)
     if not own and not entries:
         raise not_found()
     ordered = sorted(entries, key=lambda entry: str(entry["prefix"]))
@@ -125,12 +125,6 @@ def _holder(caller: Caller, name: str) -> Holder:
     if ":" in name:
         return holder_of_subject(caller, name)
     return holder_of_user(user_named(caller, name))
-
-
-def _party(holder: Holder) -> Party:
-    if holder.kind == "user":
-        return Party(holder.number)
-    return Party(None, frozenset({holder.subject}))
 
 
 def _everybody(caller: Caller) -> list[Holder]:
@@ -152,7 +146,7 @@ def _may_anything(caller: Caller, who: Party, path: Path) -> bool:
 def _on(caller: Caller, holder: Holder, path: Path, names: Names) -> dict[str, Any]:
     """Return what somebody may do on a path, and by which groups."""
     rights = caller.city.rights
-    verdict = verdict_on(rights, _party(holder), path)
+    verdict = verdict_on(rights, holder.party, path)
     groups = rights.groups_of(holder.number) if holder.kind == "user" else ()
     return {
         "subject": holder.name,

@@ -15,17 +15,20 @@ from ciaas.kernel.catalogue import Catalogue
 from ciaas.kernel.model import Attribute, Constraint, EndpointModel, Node, Thing, ValueType
 from ciaas.kernel.sample import DTYPES, Frame, Kind, Verdict
 from ciaas.management.directory.directory import Directory
+from ciaas.management.sets.membership import Membership, SetBook
 from ciaas.ports import Feed, Project
 from ciaas.storage.history import DuckHistory, open_history
 from ciaas.storage.registry import Registry, migrate, open_registry
+from security.aaa.extents import SetExtent, SetKind
 from security.aaa.levels import Level
 from security.aaa.rights import Rights
-from security.ports import Grant
+from security.aaa.subjects import user_subject
+from security.ports import Grant, Permit, PermitChanges
 
 NOW = 1_800_000_000_000
 FRESH_MS = 60_000
-ADMIN, NOBODY, OWNER, READER, PATCHWORK = 1, 2, 3, 4, 5
-USERS = (ADMIN, NOBODY, OWNER, READER, PATCHWORK)
+ADMIN, NOBODY, OWNER, READER, PATCHWORK, COLLECTOR = 1, 2, 3, 4, 5, 6
+USERS = (ADMIN, NOBODY, OWNER, READER, PATCHWORK, COLLECTOR)
 
 
 class StoppedClock:
@@ -58,6 +61,21 @@ class Town:
     projects: list[Project]
     uuids: list[EndpointId]
     grants: list[Grant] = field(default_factory=list)
+    book: SetBook = field(default_factory=SetBook)
+
+    def selection(self, project: int, filter: dict[str, Any]) -> SetExtent:
+        """Save a filter in a project; returns what a grant names."""
+        number = self.projects[project].id
+        author = self.registry.accounts.add_user(f"author {len(filter)}", None, False).id
+        saved = self.registry.sets.put_selection(number, "saved", filter, author, None)
+        return SetExtent(SetKind.SELECTION, str(number), str(saved.id))
+
+    def permit(self, *permits: Permit) -> None:
+        """Let grants on sets, or under conditions, hold from now on."""
+        self.book.take_over(self.registry.sets.sets_changed(0))
+        self.rights.bind(Membership(self.book, self.directory.index, self.catalogue))
+        version = self.rights.version + 1
+        self.rights.apply(version, [], [], permits=PermitChanges(version, permits, []))
 
     def observe(self, address: str, value: Any, **columns: Any) -> None:
         """Record one sample of a point that exists, observed and received now if not said."""
@@ -184,4 +202,12 @@ def settle(town: Town) -> None:
         Grant(PATCHWORK, (city, town.uuids[3]), Level.READ),
         Grant(PATCHWORK, (water, town.uuids[1], "Light", "lamp", "power"), Level.READ),
         Grant(PATCHWORK, (water, town.uuids[4]), Level.ACCESS),
+    )
+    town.permit(
+        Permit(1, user_subject(COLLECTOR), town.selection(0, {"tag": ["t1"]}), Level.READ),
+        Permit(2, user_subject(COLLECTOR), SetExtent(SetKind.CLASS, city, "Driver"), Level.DENY),
+        Permit(
+            3, user_subject(COLLECTOR), SetExtent(SetKind.CLASS, water, "Light"), Level.DESCRIBE
+        ),
+        Permit(4, user_subject(COLLECTOR), (city, town.uuids[3]), Level.WRITE, ends=1),
     )
