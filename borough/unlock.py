@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from security.encryption.keyring import KeyRing
 from security.encryption.unlocking import Method, Unlock, UnlockingError, check_passphrase
-from security.limits import PASSWORD_CHARS_MAX
+from security.limits import PASSPHRASE_CHARS_MAX
 
 VARIABLE = "BOROUGH_UNLOCK"
 """Holds the passphrase of a ring that opens by the environment."""
@@ -42,7 +42,7 @@ def unlock_here(unlock: Unlock) -> bytes:
             )
         return unlock.key_of(by_variable)
     if by_descriptor:
-        line = _read(by_descriptor, FD_VARIABLE, 4 * PASSWORD_CHARS_MAX + 2)
+        line = _read(by_descriptor, FD_VARIABLE, 4 * PASSPHRASE_CHARS_MAX + 2)
         return unlock.key_of(line.decode(errors="replace").rstrip("\r\n"))
     if not sys.stdin.isatty():
         raise UnlockingError(
@@ -69,7 +69,7 @@ def new_passphrase() -> str:
         if passphrase != _asked("The same again"):
             raise UnlockingError("the two passphrases differ; nothing was changed")
     else:
-        passphrase = sys.stdin.read(PASSWORD_CHARS_MAX + 3).rstrip("\r\n")
+        passphrase = sys.stdin.read(PASSPHRASE_CHARS_MAX + 3).rstrip("\r\n")
     check_passphrase(passphrase)
     return passphrase
 

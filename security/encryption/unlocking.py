@@ -11,8 +11,8 @@ from typing import Annotated, NamedTuple, TypeAlias
 import msgspec
 
 from security.limits import (
-    PASSWORD_CHARS_MAX,
-    PASSWORD_CHARS_MIN,
+    PASSPHRASE_CHARS_MAX,
+    PASSPHRASE_CHARS_MIN,
     UNLOCK_LANES_MAX,
     UNLOCK_MEMORY_KIB_MAX,
     UNLOCK_PASSES_MAX,
@@ -125,9 +125,9 @@ def check_passphrase(passphrase: str) -> None:
     Raises:
         UnlockingError: too short, too long, or not printable.
     """
-    if not PASSWORD_CHARS_MIN <= len(passphrase) <= PASSWORD_CHARS_MAX:
+    if not PASSPHRASE_CHARS_MIN <= len(passphrase) <= PASSPHRASE_CHARS_MAX:
         raise UnlockingError(
-            f"a passphrase of the key ring has {PASSWORD_CHARS_MIN} to {PASSWORD_CHARS_MAX}"
+            f"a passphrase of the key ring has {PASSPHRASE_CHARS_MIN} to {PASSPHRASE_CHARS_MAX}"
             " characters"
         )
     if not passphrase.isprintable():

@@ -9,7 +9,7 @@ import pytest
 
 from security.encryption.keyring import KeyRing, KeyRingError
 from security.encryption.unlocking import Cost, Method, Unlock, UnlockingError
-from security.limits import PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN
+from security.limits import PASSPHRASE_CHARS_MAX, PASSPHRASE_CHARS_MIN
 
 PASSPHRASE = "a passphrase that only tests use"
 CHEAP = Cost(8, 1, 1)
@@ -68,8 +68,8 @@ def test_two_salts_give_two_keys() -> None:
 @pytest.mark.parametrize(
     ("passphrase", "told"),
     [
-        ("x" * (PASSWORD_CHARS_MIN - 1), "12 to 256 characters"),
-        ("x" * (PASSWORD_CHARS_MAX + 1), "12 to 256 characters"),
+        ("x" * (PASSPHRASE_CHARS_MIN - 1), "12 to 256 characters"),
+        ("x" * (PASSPHRASE_CHARS_MAX + 1), "12 to 256 characters"),
         ("two lines\nof passphrase", "one line of printable"),
     ],
 )
