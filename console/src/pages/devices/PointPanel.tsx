@@ -50,7 +50,7 @@ export function PointPanel({ point }: { point: PointOf }) {
 
 /** Tells whether the point can be set, and by who is signed in. */
 function settable(point: PointOf): boolean {
-  const may = ["WRITE", "CONFIGURE", "GRANT", "OWN"].includes(point.found?.permission ?? "");
+  const may = ["WRITE", "OPERATE", "CONFIGURE", "GRANT", "OWN"].includes(point.found?.permission ?? "");
   return may && (point.constraint === "SetPoint" || point.constraint === "Parameter");
 }
 
