@@ -117,7 +117,7 @@ LIVE_EVERY_S_MAX = 5.0
 """Samples wait in memory that all feeds share; a longer pause would lose them there."""
 LIVE_LOOK_S = 0.5
 """How often a feed that has nothing to send looks whether it may go on."""
-LIVE_CHANGES_PAGE = 100
+LIVE_CHANGES_PAGE = 500
 """Changes of metadata that a feed is told at a time."""
 LIVE_LOOP_ROWS_MAX = 2_000
 """More rows at a time are written by a thread, so that nobody else waits for them."""

@@ -18,6 +18,8 @@ from security.aaa.chain import PLATFORM
 from security.ports import Record
 
 _NOBODY = -1
+_OF_EACH = ("reads", "purpose", "under", "exact")
+"""What a project's part of an entry says as the whole does."""
 
 
 class ChainedRecord:
@@ -62,10 +64,16 @@ class ChainedRecord:
             self._platform = found[0] if found else None
         return PLATFORM if project == self._platform else project
 
+    def owners(self, points: ArrayLike) -> NDArray[np.int64]:
+        """Return the project of each point by its number, a negative number for nobody's."""
+        found: NDArray[np.int64] = self._owner[np.asarray(points, np.int64)]
+        return found
+
     def projects_of(self, points: ArrayLike) -> frozenset[int]:
         """Return whose points of these numbers are."""
-        owners = np.unique(self._owner[np.asarray(points, np.int64)]).tolist()
-        return frozenset(owner for owner in owners if owner != _NOBODY)
+        owner, numbers = self._owner, np.asarray(points, np.int64)
+        owners = np.unique(owner[numbers[numbers < len(owner)]]).tolist()
+        return frozenset(project for project in owners if project != _NOBODY)
 
     # -- private pieces
 
@@ -80,19 +88,22 @@ class ChainedRecord:
         address = entry.get("address") or (entry.get("who") if _is_device(entry) else None)
         if isinstance(address, str) and (chain := self._of_address(address)) is not None:
             named.add(chain)
-        if isinstance(about, dict) and not about.get("exact", True):
+        if named and isinstance(about, dict) and not about.get("exact", True):
+            # Its ranges hold points that were not touched, of others perhaps.
             parts = {chain: points for chain, points in parts.items() if chain in named}
         chains = named | set(parts)
         if len(chains) <= 1:
             yield {**entry, "chain": next(iter(chains), PLATFORM)}
             return
         whole = {key: value for key, value in (about or {}).items() if key != "points"}
+        kept = {key: whole[key] for key in _OF_EACH if key in whole}
+        if PLATFORM in parts:
+            whole["points"] = told_points(parts[PLATFORM])["points"]
         yield {**entry, "about": whole, "chain": PLATFORM}
         short = {key: value for key, value in entry.items() if key != "query"}
-        kept = {key: whole[key] for key in ("reads", "purpose", "under") if key in whole}
         for chain in sorted(chains - {PLATFORM}):
             points = told_points(parts[chain]) if chain in parts else {}
-            yield {**short, "about": {**kept, **points, "part": True}, "chain": chain}
+            yield {**short, "about": {**points, **kept, "part": True}, "chain": chain}
 
     def _parts(self, told: str) -> dict[int, NDArray[np.int64]]:
         """Return the points of an entry by chain; ranges that close a gap hold whose they are."""

@@ -97,6 +97,14 @@ def test_of_several_each_gets_its_own_points(towns: Towns) -> None:
     assert ("query" in a, a["who"]) == (False, "anna")
 
 
+def test_points_of_the_platform_stay_with_the_whole(towns: Towns) -> None:
+    points = towns.points["a"] + towns.points["platform"]
+    whole, part = towns.placed(about=told_points(points))
+    assert whole["about"]["points"] == told_points(towns.points["platform"])["points"]
+    assert (whole["chain"], whole["about"]["count"]) == (0, 6)
+    assert part["about"] == told_points(towns.points["a"]) | {"part": True}
+
+
 def test_ranges_that_close_gaps_accuse_no_stranger(
     towns: Towns, monkeypatch: pytest.MonkeyPatch
 ) -> None:

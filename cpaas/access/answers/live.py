@@ -53,6 +53,8 @@ class LiveStream:
         self._every_s, self._prove, self._tally = every_s, prove, tally
         self._samples, self._tails = samples, tails
         self._follower = Follower(feeds.hub, start.after)
+        self._more = False
+        """True while a tail may have more to tell than it did."""
         self._wrote = time.monotonic()
 
     async def blocks(self) -> AsyncGenerator[bytes, None]:
@@ -127,7 +129,7 @@ class LiveStream:
 
     async def _take(self) -> Sequence[Recent]:
         try:
-            return await self._follower.next(LIVE_LOOK_S)
+            return await self._follower.next(0.0 if self._more else LIVE_LOOK_S)
         except HistoryError:  # it is read again: the position has not moved
             await asyncio.sleep(LIVE_LOOK_S)
             return ()
@@ -144,6 +146,7 @@ class LiveStream:
             for told in found:
                 events.append(event(tail.kind, told.data, str(tail.placed(here, told.mark))))
                 self._tally.event(told.point)
+        self._more = bool(events)
         return b"".join(events)
 
     async def _written(self, commits: Sequence[Recent]) -> bytes:

@@ -12,13 +12,13 @@ from fastapi.responses import Response, StreamingResponse
 from pydantic import Field
 
 from ciaas.kernel.address import EndpointId, parse_point
-from ciaas.ports import Missing, Project
+from ciaas.ports import Missing
 from cpaas.access.answers.documents import as_json
 from cpaas.access.caller import Admin, Auditor, Caller
 from cpaas.access.moments import read_moment
 from cpaas.access.problems import Problem, not_found
 from cpaas.access.routes.assurance.accesses import Interval
-from cpaas.access.routes.assurance.record_rights import audited
+from cpaas.access.routes.assurance.record_rights import Audited, audited
 from cpaas.limits import EXPORT_STEP, NUMBER_MAX
 from security.aaa.acts import Act
 from security.aaa.chain import canonical
@@ -46,16 +46,17 @@ def search(interval: Annotated[Search, Query()], caller: Auditor) -> Response:
 
     An administrator who names no project searches the chains of all.
     """
-    assurance, project = caller.city.assurance, None
+    assurance = caller.city.assurance
+    whose: Audited | None = None
     if interval.project is not None or not caller.principal.user.admin:
-        project = audited(caller, interval.project)
-    point = None if interval.address is None else _point(caller, interval.address, project)
+        whose = audited(caller, interval.project)
+    point = None if interval.address is None else _point(caller, interval.address, whose)
     asked = replace(
         interval.asked(point),
         kind=interval.kind,
         act=interval.act,
         refused=interval.refused,
-        chain=None if project is None else assurance.chains.chain_of_project(project.id),
+        chain=None if whose is None else whose.chain,
     )
     return as_json(assurance.accesses.find(asked))
 
@@ -91,9 +92,8 @@ class Slice(Interval):
 @router.get("/export", response_class=Response, responses={200: {"content": {_NDJSON: {}}}})
 def export(asked: Annotated[Slice, Query()], caller: Auditor) -> Response:
     """Return the entries of a chain within a time as lines of JSON that are verified offline."""
-    project = audited(caller, asked.project)
+    chain, name, _ = audited(caller, asked.project)
     assurance = caller.city.assurance
-    chain = assurance.chains.chain_of_project(project.id)
     assurance.accesses.catch_up()
     start, end = read_moment(asked.from_, "from"), read_moment(asked.to, "to")
     found = assurance.accesses.numbers(chain, start, end)
@@ -103,7 +103,7 @@ def export(asked: Annotated[Slice, Query()], caller: Auditor) -> Response:
     caller.tell(exported=f"{first}-{last}" if count else "nothing")
     head = {
         "chain": chain,
-        "project": project.name,
+        "project": name,
         "first": first,
         "count": count,
         "key": assurance.signer.public_pem.decode(),
@@ -117,16 +117,16 @@ def proof(
     project: str, number: Annotated[int, Path(ge=1, le=NUMBER_MAX)], caller: Auditor
 ) -> Response:
     """Prove that an entry of a chain was signed for; `number` is its `cseq`."""
-    chain = caller.city.assurance.chains.chain_of_project(audited(caller, project).id)
+    chain = audited(caller, project).chain
     return Response(written(_proof(caller, chain, number)), media_type="application/json")
 
 
-def _point(caller: Caller, text: str, project: Project | None) -> int:
+def _point(caller: Caller, text: str, whose: Audited | None) -> int:
     """Return the number of a point, of a project where one is given; raises Problem (404)."""
     address = parse_point(text)
     catalogue, uuid = caller.city.catalogue, EndpointId(address.partition("/")[0])
     endpoint = catalogue.endpoint(uuid) or catalogue.deleted(uuid)
-    if endpoint is None or (project is not None and endpoint.project != project.id):
+    if endpoint is None or (whose is not None and endpoint.project != whose.project):
         raise not_found()
     try:
         return caller.city.registry.point(address).id
@@ -136,9 +136,9 @@ def _point(caller: Caller, text: str, project: Project | None) -> int:
 
 def _proof(caller: Caller, chain: int, number: int) -> dict[str, Any]:
     assurance = caller.city.assurance
+    assurance.accesses.catch_up()
     checkpoint = assurance.covered.covering(chain, number)
     if checkpoint is None:
-        assurance.accesses.catch_up()
         if not assurance.accesses.own(chain, number, number):
             raise not_found()
         raise Problem(

@@ -7,11 +7,13 @@ granted on a project for its data gives nothing on its record, and an auditor re
 from __future__ import annotations
 
 from http import HTTPStatus
+from typing import NamedTuple
 
 from ciaas.management.monitoring.platform_points import PROJECT as PLATFORM_PROJECT
 from ciaas.ports import Project
 from cpaas.access.caller import Caller
 from cpaas.access.problems import Problem, not_found
+from security.aaa.chain import PLATFORM
 from security.aaa.levels import Level
 
 RECORD = "record:"
@@ -34,7 +36,16 @@ def may_audit(caller: Caller, project: Project) -> bool:
     return any(grant.path == path and grant.in_force for grant in verdict.applies)
 
 
-def audited(caller: Caller, name: str | None) -> Project:
+class Audited(NamedTuple):
+    """Whose part of the record is read."""
+
+    chain: int
+    name: str
+    project: int | None
+    """None for the platform while it has no project of its own."""
+
+
+def audited(caller: Caller, name: str | None) -> Audited:
     """Return the project named, or the only one that the caller may audit.
 
     The platform's own is meant only by its name, ``platform``.
@@ -46,6 +57,8 @@ def audited(caller: Caller, name: str | None) -> Project:
     found = [one for one in caller.city.registry.projects() if may_audit(caller, one)]
     if name is not None:
         found = [one for one in found if one.name == name]
+        if not found and name == PLATFORM_PROJECT and caller.principal.user.admin:
+            return Audited(PLATFORM, name, None)
         if not found:
             raise not_found()
     else:
@@ -59,7 +72,8 @@ def audited(caller: Caller, name: str | None) -> Project:
     if len(found) > 1:
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "name the project with ?project=…")
     caller.concerned.add(found[0].id)
-    return found[0]
+    chain = caller.city.assurance.chains.chain_of_project(found[0].id)
+    return Audited(chain, found[0].name, found[0].id)
 
 
 def granted_record(caller: Caller, name: str) -> tuple[str, ...]:
