@@ -268,9 +268,9 @@ HISTORY_SEGMENT_LEVELS = 4
 HISTORY_SEAL_RETRY_S = 30.0
 HISTORY_SORT_NICENESS = 10
 """Of the thread that sorts: a tenth of a busy processor, three times what 10,000 rows/s need."""
-HISTORY_UNSORTED_TAILS = 4
-"""Tails full of rows beyond which they are sorted as fast as anything else is done: until then
-every question about their time reads all of them."""
+HISTORY_SORT_BEHIND = 4
+"""Tails full of unsorted rows, or times as many segments of a level as are merged, beyond which
+sorting is as urgent as anything else: every question about that time reads all of them."""
 HISTORY_COPY_WAIT_S = 5.0
 """How long a copy waits for the commit in hand before it gives up."""
 HISTORY_COPY_RELEASE_S = 60.0
@@ -300,6 +300,8 @@ HISTORY_SERIES_ROWS_MAX = 1_000_000
 """Of one answer, over all its points."""
 HISTORY_PARTIALS_BYTES = 64_000_000
 """Of what segments come to in buckets, kept in memory: some 2,000 points' years of 500 buckets."""
+HISTORY_PARTIALS_BUCKETS_MAX = 200_000
+"""Of one question, over all its points; longer answers are worked out from all samples."""
 HISTORY_PARTIALS_SAMPLES_MIN = 4
 """Samples a bucket, on average, that are worth being kept as figures."""
 HISTORY_COMMITS_PAGE_ROWS = 50_000

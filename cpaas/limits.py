@@ -143,6 +143,8 @@ QUERY_ROWS_MAX = 10_000_000
 """Windows × series of one query whose answer is streamed."""
 QUERY_FIGURES_HELD_MAX = 2_000_000
 """Rows × columns of an answer that is put together in memory: JSON, aligned or sorted."""
+QUERY_PIECE_BYTES = 65_536
+"""What is sent at a time: an answer takes a turn for each piece, and most answers are one."""
 QUERY_S_MAX = 10.0
 """How long history may work for one query; then it is broken off."""
 QUERIES_AT_ONCE = 2

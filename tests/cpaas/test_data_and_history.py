@@ -10,6 +10,8 @@ from cpaas.access.routes.samples import data
 from cpaas.limits import (
     HISTORY_ADDRESSES_MAX,
     HISTORY_ANSWER_ROWS_MAX,
+    HISTORY_READS_AT_ONCE,
+    HISTORY_READS_WAITING_MAX,
     HISTORY_ROWS_DEFAULT,
     HISTORY_ROWS_MAX,
     SUBTREE_POINTS_MAX,
@@ -308,3 +310,22 @@ def test_a_sum_beyond_all_numbers_is_refused_and_not_a_fault(house: House) -> No
     answer = house.client().get(f"/history/{point}", params=ask)
     assert answer.status_code in (200, 422)
     assert b"inf" not in answer.content.lower().replace(b"information", b"")
+
+
+def test_reads_of_history_take_turns(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    point = f"{house.endpoint()}/n/o/a"
+    house.observe((point, 1.0, NOW))
+    reads = house.city.processing.reads
+    assert (reads._turn._value, reads._waiting_max) == (
+        HISTORY_READS_AT_ONCE,
+        HISTORY_READS_WAITING_MAX,
+    )
+    client = house.client()
+    monkeypatch.setattr(reads, "_waiting_max", 0)
+    for path in (f"/history/{point}", f"/history?address={point}"):
+        refused = client.get(path)
+        assert (refused.status_code, "waiting" in refused.text) == (503, True)
+        assert int(refused.headers["Retry-After"]) > 0
+    assert client.get(f"/data/{point}").status_code == 200
+    monkeypatch.undo()
+    assert len(client.get(f"/history/{point}").json()) == 1

@@ -27,6 +27,7 @@ class Bounds:
     receipt_age_ms: int = limits.HISTORY_RECEIPT_AGE_MS
     series_rows: int = limits.HISTORY_SERIES_ROWS_MAX
     partials_bytes: int = limits.HISTORY_PARTIALS_BYTES
+    partials_buckets: int = limits.HISTORY_PARTIALS_BUCKETS_MAX
     partials_samples: int = limits.HISTORY_PARTIALS_SAMPLES_MIN
     commits_page_rows: int = limits.HISTORY_COMMITS_PAGE_ROWS
     windows_samples: int = limits.HISTORY_WINDOWS_SAMPLES_PART

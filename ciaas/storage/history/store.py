@@ -117,9 +117,9 @@ class DuckHistory:
     def close(self) -> None:
         """Finish the step in hand, write the log back into the file, and let it go."""
         self._sealer.stop()
-        self._watch.stop()
         with self._writing:
             self._database.close()
+        self._watch.stop()
 
     # -- confidential values
 
@@ -319,7 +319,11 @@ class DuckHistory:
         """Read everything that is kept in memory from the file."""
         self._tables.load()
         # Numbers of tables that a failed change has used may be given again.
-        self._kept = PartialsKept(self._bounds.partials_bytes, self._bounds.partials_samples)
+        self._kept = PartialsKept(
+            self._bounds.partials_bytes,
+            self._bounds.partials_buckets,
+            self._bounds.partials_samples,
+        )
         with self._tables.reading() as (cursor, layout):
             self._memory = remember(cursor, layout, self._bounds.coverage_ranges)
         self._recorder = Recorder(

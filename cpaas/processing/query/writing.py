@@ -12,11 +12,10 @@ import pyarrow as pa
 import pyarrow.compute
 import pyarrow.csv
 
+from cpaas.limits import QUERY_PIECE_BYTES
 from cpaas.processing.query.queries import Answer
 
 _CHUNK_ROWS = 50_000
-_PIECE_BYTES = 65_536
-"""What is sent at a time: whoever asks takes a turn for each piece, and most answers are one."""
 
 
 class Form(StrEnum):
@@ -63,10 +62,10 @@ def _gathered(scraps: Iterator[bytes]) -> Iterator[bytes]:
     for scrap in scraps:
         gathered.append(scrap)
         size += len(scrap)
-        if size >= _PIECE_BYTES:
+        if size >= QUERY_PIECE_BYTES:
             yield b"".join(gathered)
             gathered, size = [], 0
-    if gathered:
+    if size:
         yield b"".join(gathered)
 
 

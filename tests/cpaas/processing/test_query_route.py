@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 
 from cpaas import limits
+from cpaas.processing.query import writing
 from tests.cpaas.conftest import House
 
 HOUR = 3600
@@ -173,6 +174,21 @@ def test_csv_and_arrow_say_what_json_says(shared_house: House, lamps: list[str])
     assert read.column("series").to_pylist() == columns["series"]
     assert read.column("last").to_pylist() == columns["last"]
     assert read.column("last_text").to_pylist() == columns["last_text"]
+
+
+def test_a_long_answer_comes_in_pieces(
+    shared_house: House, lamps: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document = asked({"addresses": lamps[:4]}, window="1h", measures=["count"], fill="zero")
+    client = shared_house.client()
+    for accept in ("application/json", "application/vnd.apache.arrow.stream"):
+        whole = client.post("/query", json=document, headers={"Accept": accept})
+        assert int(whole.headers["Content-Length"]) == len(whole.content)
+        monkeypatch.setattr(writing, "QUERY_PIECE_BYTES", len(whole.content) // 5)
+        pieces = client.post("/query", json=document, headers={"Accept": accept})
+        monkeypatch.undo()
+        assert "Content-Length" not in pieces.headers
+        assert pieces.content == whole.content
 
 
 def test_nothing_selected_answers_an_empty_table(shared_house: House, lamps: list[str]) -> None:

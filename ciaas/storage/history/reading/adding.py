@@ -99,10 +99,10 @@ class Adding(NamedTuple):
         missing = defaultdict[_Stretch, list[int]](list)
         for point in self.points.tolist():
             kept = self.kept.get(Key(segment, point, self.interval_ms))
-            if kept is None or kept.end < opens or closes < kept.start:
-                kept = Kept(opens, opens, NOTHING)
-            elif kept.dense:
+            if kept is not None and kept.dense and kept.start <= opens and closes <= kept.end:
                 continue
+            if kept is None or kept.dense or kept.end < opens or closes < kept.start:
+                kept = Kept(opens, opens, NOTHING)
             entries[point] = kept
             if opens < kept.start:
                 missing[_Stretch(segment, opens, kept.start - 1)].append(point)

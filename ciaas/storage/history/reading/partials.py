@@ -148,10 +148,12 @@ class PartialsKept:
 
     Args:
         bytes_max: Of all that is kept.
+        buckets_max: Of one question; who asks sees to it.
         samples_min: So many samples a bucket, on average, are worth being kept.
     """
 
-    def __init__(self, bytes_max: int, samples_min: int) -> None:
+    def __init__(self, bytes_max: int, buckets_max: int, samples_min: int) -> None:
+        self.buckets_max = buckets_max
         self._bytes_max, self._samples_min = bytes_max, samples_min
         self._kept: OrderedDict[Key, Kept] = OrderedDict()
         self._bytes = 0

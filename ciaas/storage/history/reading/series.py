@@ -58,16 +58,15 @@ def series(cursor: Cursor, layout: Layout, span: Span, rows_max: int, kept: Part
     """
     points = _distinct(span.points)
     plan = resampling.plan(span) if span.resample is not None else None
-    span = replace(span, start=within_time(span.start), end=within_time(span.end))
+    span = replace(span, points=points, start=within_time(span.start), end=within_time(span.end))
     tables = layout.observed_within(span.start, span.end)
     if not len(points) or not tables.numbers or span.limit < 1:
         return _answer(_nothing(), points, span.limit)
-    # One row more than asked for tells that there are more, for each point.
-    span_read, all_max = replace(span, points=points), rows_max + len(points) + 1
-    if plan is None or not plan.adds_up or span.all_revisions or len(points) > INLINE_MAX:
-        columns = _read(cursor, tables, span_read, plan, all_max)
+    all_max = rows_max + len(points) + 1
+    if plan is not None and _adds_up(layout, span, plan, kept.buckets_max):
+        columns = _added(cursor, layout, span, plan, all_max, kept)
     else:
-        columns = _added(cursor, layout, span_read, plan, all_max, kept)
+        columns = _read(cursor, tables, span, plan, all_max)
     if plan is not None:
         columns = plan.fill(columns, span, all_max)
     answer = _answer(columns, points, span.limit)
@@ -83,6 +82,7 @@ def _read(
     cursor: Cursor, tables: Tables, span: Span, plan: resampling.Plan | None, all_max: int
 ) -> dict[str, NDArray[Any]]:
     """Return the rows of a span, or its buckets, worked out from all its samples."""
+    # One row more than asked for tells that there are more, for each point.
     points, each_max = span.points, span.limit + 1
     rows = rows_of(tables, points, condition_of_times(span.start, span.end))
     with _asking(cursor, points):
@@ -95,6 +95,14 @@ def _read(
         else:
             query = _OF_MANY.substitute(rows=rows, rows_max=each_max, answer_max=all_max)
         return _fetch(cursor, query)
+
+
+def _adds_up(layout: Layout, span: Span, plan: resampling.Plan, buckets_max: int) -> bool:
+    """Tell whether the answer can be had from partial figures, within the memory for them."""
+    if not plan.adds_up or span.all_revisions or len(span.points) > INLINE_MAX:
+        return False
+    first, last = layout.extent_within(span.start, span.end)
+    return ((last - first) // plan.interval_ms + 1) * len(span.points) <= buckets_max
 
 
 def _added(

@@ -97,11 +97,18 @@ class Layout:
 
     def observed_within(self, start: int | None, end: int | None) -> Tables:
         """Return the tables that may hold samples observed in an interval, ends included."""
-        chosen: list[Segment | Tail] = [
-            *self.segments_within(start, end),
-            *self.tails_within(start, end),
-        ]
+        chosen = self._within(start, end)
         return Tables([t.number for t in chosen], any(t.revised for t in chosen))
+
+    def extent_within(self, start: int | None, end: int | None) -> tuple[int, int]:
+        """Return the times between which these samples lie, equal ones where there are none."""
+        tables = self._within(start, end)
+        first = min((table.observed_from for table in tables), default=0)
+        last = max((table.observed_to for table in tables), default=0)
+        return (
+            first if start is None else max(first, start),
+            last if end is None else min(last, end),
+        )
 
     def segments_within(self, start: int | None, end: int | None) -> Sequence[Segment]:
         """Return the segments among them."""
@@ -110,6 +117,9 @@ class Layout:
     def tails_within(self, start: int | None, end: int | None) -> Sequence[Tail]:
         """Return the tails among them."""
         return [tail for tail in self.tails if _meets(tail, start, end)]
+
+    def _within(self, start: int | None, end: int | None) -> Sequence[Segment | Tail]:
+        return [*self.segments_within(start, end), *self.tails_within(start, end)]
 
     def committed_within(self, first: int, last: int) -> Tables:
         """Return the tables that may hold rows of these commits."""

@@ -11,20 +11,19 @@ import logging
 import os
 import sys
 import threading
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from functools import partial
 from string import Template
-from typing import TypeVar
 
 import duckdb
 
 from ciaas.limits import (
     HISTORY_CHECKPOINT_TRIES,
     HISTORY_SEAL_RETRY_S,
+    HISTORY_SORT_BEHIND,
     HISTORY_SORT_NICENESS,
-    HISTORY_UNSORTED_TAILS,
 )
 from ciaas.ports import HistoryError
 from ciaas.storage.history.bounds import Bounds
@@ -34,8 +33,6 @@ from ciaas.storage.history.segments.layout import Layout, Segment, Tail
 from ciaas.storage.history.segments.tables import SampleTables, extent
 
 log = logging.getLogger(__name__)
-
-_Old = TypeVar("_Old")
 
 _SORT = Template(
     """
@@ -128,17 +125,28 @@ class Sealer:
             left = [tail for tail in layout.tails if tail.left]
             if layout.wants_tail():
                 self._tables.replace(self._tables.add_tail)
-            elif left and layout.unsorted > HISTORY_UNSORTED_TAILS * self._bounds.segment_rows:
-                self._tables.replace(lambda cursor, now: self._seal(cursor, now, left[0]))
             elif left:
-                self._tables.replace(partial(_unhurried, self._seal, left[0]))
+                self._sort(partial(self._seal, left[0]))
             elif group := self._due(layout.segments):
-                self._tables.replace(partial(_unhurried, self._merge, group))
+                self._sort(partial(self._merge, group))
             else:
                 return False
         return True
 
-    def _seal(self, cursor: Cursor, layout: Layout, tail: Tail) -> Layout:
+    def _sort(self, work: Callable[[Cursor, Layout], Layout]) -> None:
+        """Do a step that sorts, giving way to everything else unless too much waits for it.
+
+        What it changes takes effect by a commit of the calling thread's, which waits for nobody.
+        """
+        layout = self._tables.layout
+        levels = Counter(s.level for s in layout.segments if s.level < self._bounds.levels)
+        behind = (
+            layout.unsorted > HISTORY_SORT_BEHIND * self._bounds.segment_rows
+            or max(levels.values(), default=0) > HISTORY_SORT_BEHIND * self._bounds.fan_in
+        )
+        self._tables.replace(work if behind else partial(_unhurried, work))
+
+    def _seal(self, tail: Tail, cursor: Cursor, layout: Layout) -> Layout:
         cursor.execute("CREATE OR REPLACE TABLE current AS " + newest_of([tail.number]))
         segment = self._sorted(cursor, [tail.number], 1)
         tails = [other for other in layout.tails if other is not tail]
@@ -154,7 +162,7 @@ class Sealer:
                 return levels[level][: self._bounds.fan_in]
         return ()
 
-    def _merge(self, cursor: Cursor, layout: Layout, group: Sequence[Segment]) -> Layout:
+    def _merge(self, group: Sequence[Segment], cursor: Cursor, layout: Layout) -> Layout:
         segment = self._sorted(cursor, [old.number for old in group], group[0].level + 1)
         rest = [other for other in layout.segments if other not in group]
         return Layout(layout.tails, (*rest, segment))
@@ -192,17 +200,17 @@ class Sealer:
             cursor.execute("FORCE CHECKPOINT")
 
 
-def _unhurried(
-    work: Callable[[Cursor, Layout, _Old], Layout], old: _Old, cursor: Cursor, layout: Layout
-) -> Layout:
-    """Do a piece of work in a thread that gives way to all others of the machine.
+def _unhurried(work: Callable[[Cursor, Layout], Layout], cursor: Cursor, layout: Layout) -> Layout:
+    """Do a piece of work in a thread that gives way to all others of the machine."""
+    done: Future[Layout] = Future()
 
-    What it changes takes effect by a commit of the caller's, which waits for nobody.
-    """
-    with ThreadPoolExecutor(1, "history sorter", initializer=_step_back) as thread:
-        return thread.submit(work, cursor, layout, old).result()
+    def run() -> None:
+        try:
+            if sys.platform == "linux":  # elsewhere a priority is that of the whole process
+                os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), HISTORY_SORT_NICENESS)
+            done.set_result(work(cursor, layout))
+        except BaseException as error:  # the one who waits is the one to be told
+            done.set_exception(error)
 
-
-def _step_back() -> None:
-    if sys.platform == "linux":  # elsewhere a priority is that of the whole process
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), HISTORY_SORT_NICENESS)
+    threading.Thread(target=run, name="history sorter", daemon=True).start()
+    return done.result()

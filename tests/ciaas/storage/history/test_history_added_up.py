@@ -8,13 +8,13 @@ import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from ciaas.kernel.sample import Frame, Kind
 from ciaas.ports import Measure, Resample, Span, Windows
@@ -24,20 +24,20 @@ from ciaas.storage.history.reading.adding import Adding
 from ciaas.storage.history.reading.partials import Kept, Key, Partials, PartialsKept
 
 SMALL = Bounds(
-    segment_rows=20,
+    segment_rows=25,
     fan_in=2,
     levels=4,
     partials_bytes=9_000,
     partials_samples=2,
     windows_samples=60,
 )
-POINTS = [1, 2, 7]
-WHEN = st.integers(-30, 200)
+POINTS = [1, 2]
+WHEN = st.integers(-10, 50)
+"""Close together: samples are to meet others of their time, and of their bucket."""
 VALUES = st.one_of(st.none(), st.just("open"), st.integers(-50, 50).map(float))
-ROWS = st.lists(
-    st.tuples(st.sampled_from(POINTS), WHEN, VALUES, st.integers(0, 2), st.integers(0, 9)),
-    max_size=40,
-)
+SAMPLES = st.tuples(st.sampled_from(POINTS), WHEN, VALUES, st.integers(0, 2), st.integers(0, 9))
+ROWS = st.lists(SAMPLES, min_size=5, max_size=30)
+Sample = tuple[int, int, float | str | None, int, int]
 FIGURES: dict[str, Callable[[list[float], list[Any]], float]] = {
     "COUNT": lambda _, values: float(len(values)),
     "MEAN": lambda numbers, _: sum(numbers) / len(numbers),
@@ -47,6 +47,24 @@ FIGURES: dict[str, Callable[[list[float], list[Any]], float]] = {
     "SPREAD": lambda numbers, _: max(numbers) - min(numbers),
 }
 Judged = tuple[float | str | None, int, int]
+
+
+class Question(NamedTuple):
+    points: list[int]
+    interval: int
+    function: str
+    start: int | None
+    length: int | None
+
+
+QUESTIONS = st.builds(
+    Question,
+    points=st.lists(st.sampled_from([*POINTS, 5]), min_size=1, unique=True),
+    interval=st.sampled_from([3, 20, 40, 1000]),
+    function=st.sampled_from([*FIGURES]),
+    start=st.none() | st.integers(-20, 60),
+    length=st.none() | st.integers(0, 130),
+)
 
 
 class Clock:
@@ -69,9 +87,14 @@ class FiguresAgainstSamples(RuleBasedStateMachine):
         self.history.close()
         shutil.rmtree(self.folder)
 
-    @rule(rows=ROWS, later=st.integers(0, 400))
-    def record(self, rows: list[tuple[int, int, Any, int, int]], later: int) -> None:
-        rows = [(point, at + later, *judged) for point, at, *judged in rows]
+    @initialize(rows=st.lists(SAMPLES, min_size=25, max_size=60))
+    def begin(self, rows: list[Sample]) -> None:
+        self.record(rows, 0)
+        self.seal()
+
+    @rule(rows=ROWS, later=st.sampled_from([0, 0, 30, 60]))
+    def record(self, rows: list[Sample], later: int) -> None:
+        rows = [(row[0], row[1] + later, *row[2:]) for row in rows]
         for point, at, value, verdict, reason in rows:
             if (point, at, value) not in self.known:
                 self.known.add((point, at, value))
@@ -87,57 +110,36 @@ class FiguresAgainstSamples(RuleBasedStateMachine):
         self.history.close()
         self.history = self.opened()
 
-    @rule(
-        interval=st.sampled_from([3, 10, 40, 1000]),
-        function=st.sampled_from([*FIGURES]),
-        start=st.none() | st.integers(-40, 500),
-        length=st.none() | st.integers(0, 400),
-        slides=st.integers(0, 60),
-        points=st.lists(st.sampled_from([*POINTS, 5]), min_size=1, unique=True),
-    )
-    def thin_out(
-        self,
-        interval: int,
-        function: str,
-        start: int | None,
-        length: int | None,
-        slides: int,
-        points: list[int],
-    ) -> None:
-        """The second question is the first one's, some time later: most of it is known by then."""
-        for later in (0, slides):
-            first = None if start is None else start + later
-            last = None if length is None else (first or 0) + length
-            asked = Span(
-                np.array(points, np.uint32), first, last, 10_000,
-                Resample(interval * 1_000_000, function, "NONE"),
-            )  # fmt: skip
-            found = self.history.series(asked)
-            names = ("point", "observed", "num", "verdict", "reason")
-            rows = zip(*(getattr(found, name).tolist() for name in names), strict=True)
-            assert [*rows] == [*self.thinned(points, interval, function, first, last)]
+    @rule(questions=st.lists(QUESTIONS, min_size=2, max_size=8), slides=st.integers(0, 40))
+    def thin_out(self, questions: list[Question], slides: int) -> None:
+        """Each is asked again some time later: most of the answer is known by then."""
+        for asked in questions:
+            for later in (0, slides):
+                first = None if asked.start is None else asked.start + later
+                last = None if asked.length is None else (first or 0) + asked.length
+                resample = Resample(asked.interval * 1_000_000, asked.function, "NONE")
+                span = Span(np.array(asked.points, np.uint32), first, last, 10_000, resample)
+                found = self.history.series(span)
+                names = ("point", "observed", "num", "verdict", "reason")
+                rows = zip(*(getattr(found, name).tolist() for name in names), strict=True)
+                assert [*rows] == [*self.thinned(asked, first, last)]
 
     def thinned(
-        self,
-        points: Sequence[int],
-        interval: int,
-        function: str,
-        first: int | None,
-        last: int | None,
+        self, asked: Question, first: int | None, last: int | None
     ) -> Iterator[tuple[int, int, float, int, int]]:
-        for point in points:
+        for point in asked.points:
             buckets = defaultdict[int, list[Judged]](list)
             for at, judged in self.newest.get(point, {}).items():
                 if (first is None or at >= first) and (last is None or at <= last):
-                    buckets[at // interval * interval].append(judged)
+                    buckets[at // asked.interval * asked.interval].append(judged)
             for bucket, samples in sorted(buckets.items()):
-                figure = figure_of(function, samples)
+                figure = figure_of(asked.function, samples)
                 if figure is not None:
                     yield (point, bucket, figure, *max(judged[1:] for judged in samples))
 
     @rule(
-        start=st.integers(-40, 500),
-        widths=st.lists(st.integers(1, 120), min_size=1, max_size=5),
+        start=st.integers(-20, 60),
+        widths=st.lists(st.integers(1, 60), min_size=1, max_size=5),
         even=st.booleans(),
         verdicts=st.sets(st.integers(0, 2)),
         members=st.lists(
@@ -197,7 +199,7 @@ def figure_of(function: str, samples: Sequence[Judged]) -> float | None:
     return FIGURES[function](numbers, values)
 
 
-def frame(rows: Sequence[tuple[int, int, float | str | None, int, int]]) -> Frame:
+def frame(rows: Sequence[Sample]) -> Frame:
     size = len(rows)
     values = [row[2] for row in rows]
     kinds = {type(None): Kind.NULL, str: Kind.TEXT, float: Kind.NUMBER}
@@ -218,8 +220,8 @@ def frame(rows: Sequence[tuple[int, int, float | str | None, int, int]]) -> Fram
 
 TestFiguresAgainstSamples = FiguresAgainstSamples.TestCase
 TestFiguresAgainstSamples.settings = settings(
-    max_examples=12,
-    stateful_step_count=25,
+    max_examples=5,
+    stateful_step_count=20,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
 )
@@ -270,7 +272,7 @@ def of_buckets(samples: int) -> Partials:
 
 def test_what_is_kept_has_a_bound_and_the_oldest_goes() -> None:
     figures = of_buckets(samples=50)
-    kept = PartialsKept(bytes_max=5_000, samples_min=4)
+    kept = PartialsKept(bytes_max=5_000, buckets_max=9, samples_min=4)
     for segment in range(4):
         kept.keep(Key(segment, 1, 1), Kept(0, 10, figures))
         assert kept.get(Key(0, 1, 1))  # used, so another goes first
@@ -283,20 +285,37 @@ def test_what_is_kept_has_a_bound_and_the_oldest_goes() -> None:
 
 def test_figures_that_would_save_nothing_are_not_kept() -> None:
     figures = of_buckets(samples=3)
-    kept = PartialsKept(bytes_max=5_000, samples_min=4)
+    kept = PartialsKept(bytes_max=5_000, buckets_max=9, samples_min=4)
     kept.keep(Key(1, 1, 1), Kept(0, 10, figures))
     found = kept.get(Key(1, 1, 1))
     assert found is not None and found.dense and not len(found.partials)
 
 
-def test_no_more_points_are_added_up_than_a_query_names(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("points", "interval", "added"),
+    [([3, 4], 10, True), ([1, 3, 5], 10, False), ([3, 4], 2, False), ([3], 2, True)],
+)
+def test_what_would_take_too_much_memory_is_worked_out_from_samples(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    points: list[int],
+    interval: int,
+    added: bool,
 ) -> None:
+    """There is a bound to the points that a query names, and one to the buckets of all of them."""
+    asked = []
+    really = Adding.figures
+
+    def noted(adding: Adding, start: int | None, end: int | None) -> Partials:
+        asked.append(adding)
+        return really(adding, start, end)
+
+    monkeypatch.setattr(Adding, "figures", noted)
     monkeypatch.setattr(series, "INLINE_MAX", 2)
-    each = Resample(10_000_000, "SUM", "NONE")
-    with open_history(tmp_path / "h", clock=Clock()) as history:
-        history.record(frame([(point, point, 1.0, 0, 0) for point in range(9)]))
-        for points in ([3, 4], [1, 4, 8]):
-            found = history.series(Span(np.array(points, np.uint32), None, None, 9, each))
-            assert found.point.tolist() == points
-            assert found.num.tolist() == [1.0] * len(points)
+    bounds = Bounds(partials_buckets=5)
+    with open_history(tmp_path / "h", clock=Clock(), bounds=bounds) as history:
+        history.record(frame([(point, at, 1.0, 0, 0) for point in range(9) for at in range(10)]))
+        resample = Resample(interval * 1_000_000, "SUM", "NONE")
+        found = history.series(Span(np.array(points, np.uint32), None, None, 99, resample))
+    assert found.num.tolist() == [float(interval)] * (len(points) * 10 // interval)
+    assert bool(asked) == added

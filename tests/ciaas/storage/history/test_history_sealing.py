@@ -225,5 +225,10 @@ def test_sorting_gives_way_unless_it_is_behind(
             history.seal()
             history.record(numbers([1] * rows, np.arange(rows) + rows * 100))
             history.seal()
+        monkeypatch.setattr(sealing, "HISTORY_SORT_BEHIND", 0)
+        history.record(numbers([1] * 3, [9_001, 9_002, 9_003]))
+        history.seal()
+        history.record(numbers([1] * 7, np.arange(7) + 9_100))
+        history.seal()
     below = min(19, usual + HISTORY_SORT_NICENESS)
-    assert seen == {11: below, 12: below, 23: below, 41: usual}
+    assert seen == {11: below, 12: below, 23: below, 41: usual, 10: usual, 51: usual, 74: usual}
