@@ -20,6 +20,7 @@ from security.encryption.certificates import AuthorityError
 from security.encryption.envelope import SealingError, version_of
 from security.encryption.keyring import KeyRing
 from security.encryption.private_file import PrivateFileError
+from security.encryption.rewrap import SealedStore
 from security.encryption.subjects import copy_keys
 from security.limits import REWRAP_STEP
 
@@ -150,7 +151,8 @@ def _check_versions(home: Home, ring: KeyRing, registry: Registry) -> None:
     """Make sure that the key file is not older than what is sealed under the ring."""
     from borough.roles.adapter_means import SealedSecrets
 
-    for store in (SealedSecrets(home.secrets, ring), *registry.sealed):
+    stores: list[SealedStore] = [SealedSecrets(home.secrets, ring), *registry.sealed]
+    for store in stores:
         after = ""
         while page := store.page(after, REWRAP_STEP):
             after = page[-1].key

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from ciaas.interoperability.confidential import PREFIX
-from ciaas.kernel.address import PointAddress
+from ciaas.kernel.address import EndpointId, PointAddress
 from ciaas.kernel.sample import Kind
 from ciaas.ports import Feed
 from tests.cpaas.conftest import House
@@ -164,7 +164,7 @@ def test_a_point_with_samples_a_class_and_a_device_are_refused(house: House) -> 
     assert "there are samples already" in refusal(house, uuid, confidential="citizen-7")
     assert "not of a class" in refusal(house, "class:Person", confidential="citizen-7")
     fed = house.endpoint("Device")
-    house.registry.resources.change_endpoint(fed, feed=Feed.DEVICE)
+    house.registry.resources.change_endpoint(EndpointId(fed), feed=Feed.DEVICE)
     assert "fed by its device" in refusal(house, fed, confidential="citizen-7")
     for name in ("", "a b", "x" * 129, 7, ["citizen-7"]):
         assert "whose data" in refusal(house, house.endpoint("New"), confidential=name)
