@@ -20,6 +20,7 @@ from tests.cpaas.sse import Feed
 from tests.promises.device import Device, Enrolled, enrol
 from tests.promises.platform import Platform, pause, running, until
 
+pytestmark = pytest.mark.slow  # two devices and every topic on a real broker
 _REFUSED = 0x80
 """Of SUBACK: failure."""
 
