@@ -21,6 +21,7 @@ from security.limits import (
     DEVICE_CERTIFICATE_DAYS,
     DEVICE_CERTIFICATE_DAYS_MAX,
     DEVICE_CERTIFICATE_DAYS_MIN,
+    QUOTA_MAX,
 )
 
 _LOCAL = ("127.0.0.1", "::1", "localhost")
@@ -123,6 +124,20 @@ class Settings(BaseSettings):
     """Folder for a copy of the record's checkpoints, such as a mounted share of another machine."""
     project: str = "city"
     """Name of the project that set-up creates."""
+    mode: Literal["private", "public"] = "private"
+    """Private has one project; in public mode further ones can be made."""
+    project_creation: Literal["operators", "users"] = "operators"
+    """Who makes projects in public mode."""
+    projects_per_user: int = Field(default=3, ge=0, le=1_000)
+    """Projects that a user may own and still make another: no more than so many."""
+    quota_endpoints: int = Field(default=0, ge=0, le=QUOTA_MAX)
+    """Of each project for which an operator set nothing else; 0 for no bound, and so below."""
+    quota_points: int = Field(default=0, ge=0, le=QUOTA_MAX)
+    quota_messages_per_s: int = Field(default=0, ge=0, le=QUOTA_MAX)
+    """Of devices; over ten seconds."""
+    quota_storage_bytes: int = Field(default=0, ge=0, le=QUOTA_MAX)
+    """Samples in history; objects have ``objects_project_bytes``."""
+    quota_query_s_per_hour: int = Field(default=0, ge=0, le=QUOTA_MAX)
     observe_each_s: float = Field(default=10.0, ge=0)
     """How often host, stores, queues, objects and jobs are measured as points of the project
     ``platform``; 0 for never."""
@@ -133,6 +148,16 @@ class Settings(BaseSettings):
     def _both_files(self) -> Self:
         if (self.https_cert is None) != (self.https_key is None):
             raise ValueError("https_cert and https_key are given together")
+        return self
+
+    @model_validator(mode="after")
+    def _bounded(self) -> Self:
+        quotas = [name for name in type(self).model_fields if name.startswith("quota_")]
+        missing = [name for name in quotas if not getattr(self, name)]
+        if self.project_creation == "users" and missing:
+            raise ValueError(
+                "when users make projects, each quota needs a bound; set " + ", ".join(missing)
+            )
         return self
 
     @model_validator(mode="after")

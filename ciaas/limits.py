@@ -190,6 +190,10 @@ SOURCES_MAX = 10_000_000
 SOURCE_NAME_CHARS_MAX = 300
 USERS_MAX = 100_000
 USER_NAME_CHARS_MAX = 255
+SAMPLE_BYTES = 32
+"""What a sample counts in a project's quota of storage, beside its text."""
+SESSIONS_NOTED_MAX = 100_000
+"""Of which it is known where they began; those that were not used for longest make way."""
 TOKENS_PER_USER_MAX = 1_000
 TOKEN_LABEL_CHARS_MAX = 255
 TOKEN_SCOPES_BYTES_MAX = 4_096

@@ -38,6 +38,7 @@ from borough.roles.keys import CityKeys
 from borough.roles.lean import settle_heap, take_short_turns
 from borough.roles.monitoring import Monitoring
 from borough.roles.own_certificate import OwnCertificate
+from borough.roles.people import CityPeople
 from borough.roles.processing import build_processing
 from borough.roles.rights_feed import RightsFeed
 from borough.roles.settled import answer_settled, settled
@@ -47,7 +48,7 @@ from borough.tls.server import open_tls, refuse_plain
 from borough.wiring import dialler, open_keys, read_bus
 from ciaas.computing.admission.callout import Callout
 from ciaas.computing.admission.claims import Issuer
-from ciaas.computing.admission.ports import Permissions, Refusal
+from ciaas.computing.admission.ports import Permissions, Refusal, RefusalKind
 from ciaas.computing.admission.presence import Presence
 from ciaas.computing.admission.refusals import RefusalLog
 from ciaas.computing.admission.warmup import ensure_ingest, warm_up
@@ -114,11 +115,23 @@ class Core:
             self._clock,
             settings.outgoing_allow,
         )
+        self._people = CityPeople(
+            settings,
+            self._registry,
+            self._keys,
+            self._catalogue,
+            self._rights.rights,
+            self._record.owners,
+            self._clock,
+        )
         self._accounts = Accounts(
             self._registry.accounts,
             now_ms,
             lambda: self._rights.rights.version,
             issued=self._applications.access,
+            factor=self._people.factor,
+            devices=self._people.devices,
+            names=self._people.names,
         )
         self._attendance = Attendance(self._catalogue, self._history, self._notes.add, self._clock)
         self._confidential = CityConfidential(
@@ -205,7 +218,7 @@ class Core:
             devices=self._devices,
             roles=self._roles,
             volatile=self._volatile,
-            decode=decoder.decode,
+            decode=self._people.counted(decoder.decode),
             judge=self._judge.judge,
             history=self._history,
             publish=self._publish_commit,
@@ -215,7 +228,9 @@ class Core:
         )
 
     def _build_admission(self) -> None:
-        gate = DeviceGate(self._catalogue, self._registry.certificates, self._clock)
+        gate = DeviceGate(
+            self._catalogue, self._registry.certificates, self._clock, self._people.refusal
+        )
         self._presence = Presence(
             self._attendance.changed,
             self._clock,
@@ -245,6 +260,7 @@ class Core:
             self._home.objects,
             self._settings.objects_project_bytes,
             self._record,
+            self._people.allowance.spending,
         )
         resources = self._registry.resources
         return City(
@@ -292,6 +308,7 @@ class Core:
                 self._home,
                 self._settings.outgoing_allow,
             ),
+            people=self._people.desk(self._accounts),
             keys=self._city_keys.desk,
             observation=self._monitoring.observation(self._counters),
         )
@@ -330,6 +347,7 @@ class Core:
                 guard_loop(),
                 *self.accounting.work(),
                 self._applications.watch.run(),
+                self._people.run(self._history),
                 self._attendance.insist(),
                 self._own_certificate.follow(),
                 *self._monitoring.work(control, self._uplink.write),
@@ -399,6 +417,7 @@ class Core:
         await ensure_ingest(control)
         await self._presence.start(self._bus.url, self._keys.seed(Role.SYS), self._bus.tls())
         self._attendance.kick = self._kick
+        self._people.refuse = self._send_away
         for part in (self._live, self._devices, self._roles, self._volatile, self._uplink):
             part.start()
         await self._commands.take_part(control, births)
@@ -440,6 +459,7 @@ class Core:
         self._live.stop(timeout_s=2.0)
 
     async def _close(self) -> None:
+        await asyncio.to_thread(self._people.keep, self._history)
         self._history.close()
         await asyncio.to_thread(self.accounting.close)
         self._registry.close()
@@ -447,6 +467,7 @@ class Core:
     # -- what the parts tell
 
     def _publish_commit(self, commit: Commit) -> None:
+        self._people.storage.committed(commit)
         self._live.offer(self._history.sealed.of(commit))
         self._events.offer(commit)
         self._commands.downlink.observe(commit)
@@ -502,6 +523,14 @@ class Core:
     def _flooded(self, client: str) -> None:
         log.warning("%s publishes what it may not, again and again: disconnected", client)
         self._attendance.disconnect(EndpointId(client))
+
+    def _send_away(self, uuid: EndpointId, reason: str, detail: str) -> None:
+        """End a device's connection for its project's quota, if it has one, and tell why."""
+        if uuid in self._attendance.connected:
+            now_ms = self._clock.now_ms()
+            told = Refusal(now_ms, uuid, RefusalKind.QUOTA, reason=reason, detail=detail)
+            self._refused(told)
+            self._attendance.disconnect(uuid)
 
     def _kick(self, uuid: EndpointId) -> Future[int]:
         return asyncio.run_coroutine_threadsafe(self._presence.kick(uuid), self._loop)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from ciaas.kernel.address import EndpointId
@@ -18,6 +18,8 @@ class DeviceGate:
     catalogue: Catalogue
     certificates: CertificateStore
     clock: Clock
+    over_quota: Callable[[EndpointId], str | None] = lambda uuid: None
+    """Returns why a device's project may send no more now, None when it may."""
 
     def admit(
         self, endpoint_uuid: EndpointId, certificate_serial_hex: str, fingerprint: str
@@ -37,7 +39,7 @@ class DeviceGate:
             return "revoked"
         if certificate.not_after <= self.clock.now_ms():
             return "expired"
-        return None
+        return self.over_quota(endpoint_uuid)
 
     def denied(self, sessions: Mapping[EndpointId, str]) -> list[EndpointId]:
         """Return those who are connected and would not be let in any more.

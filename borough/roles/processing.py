@@ -18,7 +18,7 @@ from cpaas.processing.jobs.jobs import Jobs
 from cpaas.processing.jobs.runner import Runner
 from cpaas.processing.objects.buckets import Buckets
 from cpaas.processing.processing import Processing
-from cpaas.processing.query.queries import Queries
+from cpaas.processing.query.queries import Queries, Spending
 from cpaas.processing.query.selection import Chooser, Finder
 from cpaas.processing.turns import Turns
 from security.aaa.rights import Rights
@@ -35,6 +35,7 @@ def build_processing(
     objects: Path,
     quota: int,
     record: Record,
+    spending: Spending,
 ) -> Processing:
     """Return the parts over one open registry and history.
 
@@ -48,9 +49,10 @@ def build_processing(
         objects: Folder of the contents of objects.
         quota: Bytes that a project's objects may have together.
         record: Takes an entry for each run of a job.
+        spending: Counts the time that queries take.
     """
     chooser = Chooser(catalogue, registry.resources, rights, directory)
-    queries = Queries(chooser, history, clock)
+    queries = Queries(chooser, history, clock, spending)
     buckets = Buckets(Contents(objects), registry.objects, clock, quota)
     by_number = registry.accounts.user_by_id
     runner = Runner(registry.jobs, queries, buckets, rights, record, clock, by_number)

@@ -24,11 +24,15 @@ from cpaas.access.routes.oidc import browser as provider_pages
 from cpaas.access.routes.people import (
     applications,
     browser,
+    credentials,
     grants,
     groups,
+    invitations,
     projects,
+    quotas,
     rights,
     session,
+    sessions,
     users,
 )
 from cpaas.access.routes.processing import jobs, objects, query
@@ -43,6 +47,7 @@ from cpaas.access.routes.resources import (
 from cpaas.access.routes.samples import data, history, observations, quarantine
 from cpaas.access.routes.security import data_subjects, key_ring, keys
 from cpaas.access.routes.sets import endpoint_groups, selections
+from security.limits import PASSWORD_HASHES_RESERVED
 
 PREFIX = "/api/v1"
 
@@ -59,6 +64,7 @@ def create_app(city: City) -> FastAPI:
     )
     app.state.city = city
     app.state.doorway = session.Doorway()
+    app.state.known_doorway = session.Doorway(PASSWORD_HASHES_RESERVED)
     app.state.token_doorway = tokens.doorway()
     problems.install(app)
     provider_pages.install(app)
@@ -78,7 +84,7 @@ def create_app(city: City) -> FastAPI:
         grants, rights, accesses, record, backup, endpoints, journal, provisioning, metadata,
         connections, quarantine, objects, jobs, dependability, live, alarms, subscriptions, search,
         changes, setting, commands, templates, mashups, publishing, key_ring, keys, data_subjects, applications,
-        services, selections, endpoint_groups,
+        services, selections, endpoint_groups, credentials, sessions, invitations, quotas,
     ):  # fmt: skip
         app.include_router(routes.router, prefix=PREFIX)
     app.include_router(est.router)  # where RFC 7030 wants it

@@ -20,6 +20,7 @@ from cpaas.access.entitlements import Entitlements
 from cpaas.access.keys import Keys
 from cpaas.access.oidc import Oidc
 from cpaas.access.pages.folder import PageFolder
+from cpaas.access.people import People
 from cpaas.composition.workshop import Workshop
 from cpaas.processing.processing import Processing
 from security.aaa.accounts import Accounts
@@ -105,6 +106,8 @@ class City:
     """Groups, the log of accesses, checkpoints of the record, copies."""
     oidc: Oidc
     """Applications, the provider that they sign in by, and their services."""
+    people: People
+    """Second factors, sessions, invitations, quotas."""
     keys: Keys
     """The key ring, and keys that applications use."""
     observation: Observation

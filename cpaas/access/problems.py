@@ -31,7 +31,11 @@ from cpaas.limits import PROBLEM_DETAIL_CHARS_MAX, PROBLEM_FAULTS_MAX
 from cpaas.processing.errors import BadName, BadQuery, Crowded, Invisible, NotAllowed, TooMuch
 from security.aaa.errors import (
     NotAuthenticated,
+    NotPossible,
+    OverQuota,
     RuleBroken,
+    SecondFactorMissing,
+    SecondFactorNeeded,
     SetUpClosed,
     Throttled,
     UnknownToken,
@@ -68,6 +72,7 @@ _ANSWERS: dict[type[Exception], tuple[HTTPStatus, dict[str, str] | None]] = {
     NotAuthenticated: (HTTPStatus.UNAUTHORIZED, _CHALLENGE),
     RuleBroken: (HTTPStatus.UNPROCESSABLE_ENTITY, None),
     SetUpClosed: (HTTPStatus.CONFLICT, None),
+    NotPossible: (HTTPStatus.CONFLICT, None),
 }
 """A subclass is answered as the nearest of its parents."""
 _ROUTING: dict[int, str] = {
@@ -138,6 +143,18 @@ def install(app: FastAPI) -> None:
         headers = {"Retry-After": str(error.retry_after_s)}
         return answer(HTTPStatus.TOO_MANY_REQUESTS, str(error), headers)
 
+    @app.exception_handler(SecondFactorNeeded)
+    async def of_second_factor(request: Request, error: SecondFactorNeeded) -> Response:
+        return answer(HTTPStatus.UNAUTHORIZED, str(error), _CHALLENGE, second_factor="needed")
+
+    @app.exception_handler(SecondFactorMissing)
+    async def of_no_second_factor(request: Request, error: SecondFactorMissing) -> Response:
+        return answer(HTTPStatus.UNAUTHORIZED, str(error), _CHALLENGE, second_factor="missing")
+
+    @app.exception_handler(OverQuota)
+    async def of_quota(request: Request, error: OverQuota) -> Response:
+        return _of_quota(error)
+
     @app.exception_handler(Fault)
     async def of_fault(request: Request, error: Fault) -> Response:
         place = {"node": error.node, "param": error.param}
@@ -181,6 +198,15 @@ def _of_faults(error: RequestValidationError) -> Response:
     no_json = any(fault["type"] == "json_invalid" for fault in found)
     status = HTTPStatus.BAD_REQUEST if no_json else HTTPStatus.UNPROCESSABLE_ENTITY
     return answer(status, detail, faults=faults)
+
+
+def _of_quota(error: OverQuota) -> Response:
+    """Answer 429 where waiting helps, 403 where only an operator or less use does."""
+    told = {"quota": error.quota, "bound": error.bound, "used": error.used}
+    if error.retry_after_s is None:
+        return answer(HTTPStatus.FORBIDDEN, str(error), None, **told)
+    wait = {"Retry-After": str(error.retry_after_s)}
+    return answer(HTTPStatus.TOO_MANY_REQUESTS, str(error), wait, **told)
 
 
 def _writable(text: str) -> str:

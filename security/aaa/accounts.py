@@ -8,18 +8,23 @@ import re
 import secrets
 import threading
 import unicodedata
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import replace
 from typing import NamedTuple, Protocol
 
 from security.aaa.errors import (
     NotAuthenticated,
     RuleBroken,
+    SecondFactorMissing,
+    SecondFactorNeeded,
     SetUpClosed,
     UnknownToken,
     UnknownUser,
 )
+from security.aaa.guessable import refuse_guessable
+from security.aaa.known_devices import KnownDevices
 from security.aaa.passwords import Passwords
-from security.aaa.throttle import Throttle
+from security.aaa.throttle import Attempt, SignInThrottle
 from security.aaa.tokens import (
     IssuedToken,
     Principal,
@@ -54,6 +59,9 @@ class Accounts:
             it changes.
         passwords: Given by tests that cannot spend the costs of production.
         issued: Knows the tokens of applications; None when there are none.
+        factor: Second factors; None when nobody has one.
+        devices: Knows devices that somebody signed in at; None for none, until core ends.
+        names: What passwords are not made of beside common words: names of projects.
     """
 
     def __init__(
@@ -63,13 +71,19 @@ class Accounts:
         version: Callable[[], int],
         passwords: Passwords | None = None,
         issued: IssuedToApplications | None = None,
+        factor: AsksForCode | None = None,
+        devices: KnownDevices | None = None,
+        names: Callable[[], Iterable[str]] = tuple,
     ) -> None:
         self._store = store
         self._clock_ms = clock_ms
         self._version = version
         self._passwords = passwords or Passwords()
         self._issued = issued
-        self._throttle = Throttle(clock_ms)
+        self._factor = factor
+        self._devices = devices or KnownDevices(secrets.token_bytes(32), clock_ms)
+        self._names = names
+        self._throttle = SignInThrottle(clock_ms)
         self._remembered = _Remembered(version(), {})
         self._changing = threading.Lock()
 
@@ -128,18 +142,29 @@ class Accounts:
         with self._changing:
             return self._add_user(name, password, admin)
 
-    def change_password(self, user: int, password: str) -> User:
-        """Set another password and end every sign-in; tokens issued by name go on.
+    def numbered(self, user: int) -> User | None:
+        """Return the user of a number, None for one who is disabled or not there."""
+        found = self._store.user_by_id(user)
+        return None if found is None or found.disabled else found
+
+    def change_password(self, user: int, password: str, but: int | None = None) -> User:
+        """Set another password and end every sign-in; the caller sees to other sessions.
+
+        Args:
+            user: Whose it is.
+            password: In clear.
+            but: Number of a sign-in that goes on.
 
         Raises:
             UnknownUser, RuleBroken: as they say.
         """
-        self._existing(user)
+        refuse_guessable(password, [self._existing(user).name, *self._names()])
         password_hash = self._passwords.hash(password)
         with self._changing:
             changed = self._store.change_user(user, password_hash=password_hash)
             for token in self._sign_ins(user):
-                self._store.revoke_token(token.id)
+                if token.id != but:
+                    self._store.revoke_token(token.id)
             self._forget()
             return changed
 
@@ -151,16 +176,13 @@ class Accounts:
             RuleBroken: it is the last administrator who is not disabled.
         """
         with self._changing:
-            self._existing(user)
-            in_charge = {one.id for one in self._store.users() if one.admin and not one.disabled}
-            if in_charge == {user}:
-                raise RuleBroken("the last administrator cannot be disabled; add another one first")
+            self.refuse_last_administrator(user)
             changed = self._store.change_user(user, disabled=True)
             self._forget()
             return changed
 
     def enable(self, user: int) -> User:
-        """Let a disabled user in again; tokens that were not revoked work again.
+        """Let a disabled user in again; sessions that ended meanwhile stay ended.
 
         Raises:
             UnknownUser: no such user.
@@ -169,38 +191,89 @@ class Accounts:
             self._existing(user)
             return self._store.change_user(user, disabled=False)
 
+    def refuse_last_administrator(self, user: int) -> None:
+        """Make sure that somebody stays in charge without this user.
+
+        Raises:
+            UnknownUser: no such user.
+            RuleBroken: it is the last administrator who is not disabled.
+        """
+        self._existing(user)
+        in_charge = {one.id for one in self._store.users() if one.admin and not one.disabled}
+        if in_charge == {user}:
+            raise RuleBroken("the last administrator has to stay; add another one first")
+
     # -- signing in and tokens ---------------------------------------------------------------
 
-    def sign_in(self, name: str, password: str, source: str = "") -> IssuedToken:
+    def sign_in(
+        self,
+        name: str,
+        password: str,
+        source: str = "",
+        *,
+        code: str | None = None,
+        device: str | None = None,
+        enrolling: bool = False,
+    ) -> IssuedToken:
         """Return a token of all scopes for some hours.
 
-        Attempts are throttled per name and source, so that guessing from one place shuts nobody
-        out elsewhere; who is signed in already never notices.
+        Failures are counted by name and address and by address, so that guessing from one place
+        shuts nobody out elsewhere; a device that is known is counted by itself. Who is signed in
+        already never notices.
 
         Args:
             name: As the user was added.
             password: In clear.
             source: Where the attempt comes from, an address in general.
+            code: Of the second factor, or a recovery code.
+            device: The proof that an earlier sign-in at this device gave.
+            enrolling: Give who has to set up a second factor first a token without any scope.
 
         Raises:
             NotAuthenticated: unknown name, wrong password, disabled: all in the same time.
+            SecondFactorNeeded: the password is right; the code is missing or wrong.
+            SecondFactorMissing: a second factor has to be set up, and ``enrolling`` is not set.
             Throttled: too many failures or too many sign-ins at once.
         """
         name = _normal(name)[: USER_NAME_CHARS_MAX + 1]
-        key = (name, source)
-        self._throttle.attempt(key)
         user = self._store.user(name) if _is_name(name) else None
+        attempt = Attempt(name, source, self._devices.recognise(device, user))
+        self._throttle.attempt(attempt)
         stored = None if user is None else user.password_hash
-        right = self._passwords.verify(stored, password)
+        right = self._passwords.verify(stored, password, known=attempt.device is not None)
         if user is None or stored is None or not right or user.disabled:
             raise NotAuthenticated("the name or the password is not right")
-        self._throttle.succeed(key)
+        coded = self._check_code(user, attempt, code, enrolling=enrolling)
+        self._throttle.succeed(attempt)
         with self._changing:
             if self._store.user_by_id(user.id) != user:
                 raise NotAuthenticated("the account was changed meanwhile; sign in again")
             if self._passwords.is_outdated(stored):
-                self._store.change_user(user.id, password_hash=self._passwords.hash(password))
-            return self._issue_sign_in(user)
+                user = self._store.change_user(
+                    user.id, password_hash=self._passwords.hash(password)
+                )
+            issued = self._issue_sign_in(user, nothing=coded is None)
+        amr = ("pwd", "otp") if coded else ("pwd",)
+        return replace(issued, amr=amr, device=self._devices.proof(user))
+
+    def knows(self, name: str, device: str | None) -> bool:
+        """Tell whether somebody of this name signed in at a device before."""
+        user = self._store.user(_normal(name)) if device and _is_name(_normal(name)) else None
+        return self._devices.recognise(device, user) is not None
+
+    def prove(self, user: int, password: str, source: str, code: str | None = None) -> None:
+        """Make sure that who is signed in is who it says, before something weighty.
+
+        Raises:
+            NotAuthenticated, SecondFactorNeeded, Throttled: as `sign_in`.
+        """
+        found = self._existing(user)
+        attempt = Attempt(found.name, f"user:{user}:{source}")
+        self._throttle.attempt(attempt)
+        if not self._passwords.verify(found.password_hash, password):
+            raise NotAuthenticated("the password is not right")
+        self._check_code(found, attempt, code, enrolling=True)
+        self._throttle.succeed(attempt)
 
     def issue_token(
         self, user: int, label: str, scopes: Collection[Scope], expires_in_s: int | None
@@ -294,6 +367,10 @@ class Accounts:
             self._store.revoke_token(token)
             self._forget()
 
+    def is_sign_in(self, token: Token) -> bool:
+        """Tell whether a token came of a sign-in, and was not issued by name."""
+        return token.label == _SIGN_IN
+
     # -- private -----------------------------------------------------------------------------
 
     def _someone_can_sign_in(self) -> bool:
@@ -305,6 +382,8 @@ class Accounts:
             raise RuleBroken(
                 f"a user name has 1 to {USER_NAME_CHARS_MAX} letters, digits or any of . _ @ + -"
             )
+        if password is not None:
+            refuse_guessable(password, [name, *self._names()])
         password_hash = None if password is None else self._passwords.hash(password)
         try:
             return self._store.add_user(name, password_hash, admin)
@@ -317,8 +396,30 @@ class Accounts:
             raise UnknownUser(f"there is no user {user}")
         return found
 
-    def _issue_sign_in(self, user: User) -> IssuedToken:
+    def _check_code(
+        self, user: User, attempt: Attempt, code: str | None, *, enrolling: bool
+    ) -> bool | None:
+        """Return whether a code was asked for and right; None when one has to be set up first."""
+        if self._factor is None:
+            return False
+        if self._factor.confirmed(user.id):
+            if code is None:
+                raise SecondFactorNeeded("now the code of your second factor, too")
+            self._throttle.attempt_code(attempt)
+            self._factor.check(user.id, code)
+            return True
+        if not self._factor.demanded(user):
+            return False
+        if not enrolling:
+            raise SecondFactorMissing(
+                "you have to set up a second factor first: sign in by POST /api/v1/login and "
+                "enrol by POST /api/v1/account/second-factor"
+            )
+        return None
+
+    def _issue_sign_in(self, user: User, *, nothing: bool = False) -> IssuedToken:
         scopes = set(Scope) if user.admin else set(Scope) - {Scope.ADMIN}
+        scopes = set() if nothing else scopes
         earlier = self._sign_ins(user.id)
         if len(earlier) >= SIGN_INS_PER_USER_MAX:
             self._store.revoke_token(earlier[0].id)
@@ -348,6 +449,22 @@ class Accounts:
 
     def _forget(self) -> None:
         self._remembered = _Remembered(self._version(), {})
+
+
+class AsksForCode(Protocol):
+    """Second factors, as `security.aaa.totp.SecondFactor` has them."""
+
+    def confirmed(self, user: int) -> bool:
+        """Tell whether the user has one."""
+        ...
+
+    def demanded(self, user: User) -> bool:
+        """Tell whether the user must have one."""
+        ...
+
+    def check(self, user: int, code: str) -> None:
+        """Use up a code. Raises SecondFactorNeeded."""
+        ...
 
 
 class IssuedToApplications(Protocol):

@@ -21,6 +21,7 @@ from security.limits import (
     PASSWORD_CHARS_MAX,
     PASSWORD_CHARS_MIN,
     PASSWORD_HASHES_AT_ONCE,
+    PASSWORD_HASHES_RESERVED,
     PASSWORD_WAIT_S,
 )
 
@@ -45,6 +46,7 @@ class Passwords:
     ) -> None:
         self._hasher = PasswordHasher(time_cost, memory_cost=memory_kib, parallelism=lanes)
         self._places = threading.BoundedSemaphore(PASSWORD_HASHES_AT_ONCE)
+        self._reserved = threading.BoundedSemaphore(PASSWORD_HASHES_RESERVED)
         self._wait_s = wait_s
         # Of no password: the digest is random. It costs as much to check as any other.
         digest, salt = (_phc_text(secrets.token_bytes(size)) for size in (32, 16))
@@ -62,14 +64,14 @@ class Passwords:
             raise RuleBroken(
                 f"a password has {PASSWORD_CHARS_MIN} to {PASSWORD_CHARS_MAX} characters"
             )
-        with self._place():
+        with self._place(self._places):
             return self._hasher.hash(text)
 
-    def verify(self, stored: str | None, password: str) -> bool:
+    def verify(self, stored: str | None, password: str, *, known: bool = False) -> bool:
         """Tell whether the password belongs to the stored hash.
 
         The work is the same when ``stored`` is None, so that the time of an answer does not tell
-        whether a user exists.
+        whether a user exists. ``known`` devices have places of their own.
 
         Raises:
             Throttled: too many passwords are being hashed at present.
@@ -77,7 +79,7 @@ class Passwords:
         text = _normal(password)
         if text is None or len(text) > PASSWORD_CHARS_MAX:
             stored, text = None, ""
-        with self._place():
+        with self._place(self._reserved if known else self._places):
             try:
                 return self._hasher.verify(stored or self._nobodys, text)
             except (VerificationError, InvalidHashError):
@@ -88,13 +90,13 @@ class Passwords:
         return self._hasher.check_needs_rehash(stored)
 
     @contextmanager
-    def _place(self) -> Iterator[None]:
-        if not self._places.acquire(timeout=self._wait_s):
+    def _place(self, places: threading.BoundedSemaphore) -> Iterator[None]:
+        if not places.acquire(timeout=self._wait_s):
             raise Throttled(max(1, ceil(self._wait_s)))
         try:
             yield
         finally:
-            self._places.release()
+            places.release()
 
 
 def _normal(password: str) -> str | None:

@@ -30,6 +30,7 @@ from borough.roles.events import CityEvents
 from borough.roles.finding import Finding
 from borough.roles.http import serving
 from borough.roles.keys import CityKeys
+from borough.roles.people import CityPeople
 from borough.roles.processing import build_processing
 from borough.roles.rights_feed import RightsFeed, enrol_local
 from borough.roles.sealing import CHECKPOINTS_FILE, Sealing
@@ -280,7 +281,9 @@ def open_house(folder: Path, ground: Path, authority: Authority) -> Iterator[Hou
     applications = CityApplications(
         registry, keys, f"http://{listen}", lambda: rights.rights.version, clock, ("127.0.0.0/8",)
     )
-    accounts = accounts_of(registry, clock, rights, applications.access)
+    settings = Settings(home=folder, outgoing_allow=("127.0.0.0/8",), mode="public")
+    people = CityPeople(settings, registry, keys, catalogue, rights.rights, record.owners, clock)
+    accounts = accounts_of(registry, clock, rights, applications.access, people)
 
     def hold(version: int) -> None:
         catalogue.refresh()
@@ -290,7 +293,6 @@ def open_house(folder: Path, ground: Path, authority: Authority) -> Iterator[Hou
     failures: list[BaseException] = []
     room = Room()
     finding = Finding(catalogue, history, registry, rights, room, clock)
-    settings = Settings(home=folder, outgoing_allow=("127.0.0.0/8",))
     events = CityEvents(
         history,
         registry,
@@ -310,6 +312,7 @@ def open_house(folder: Path, ground: Path, authority: Authority) -> Iterator[Hou
     downlink.start()
 
     def offer(commit: Commit) -> None:
+        people.storage.committed(commit)
         events.offer(commit)
         downlink.observe(commit)
 
@@ -350,6 +353,7 @@ def open_house(folder: Path, ground: Path, authority: Authority) -> Iterator[Hou
             folder / "objects",
             OBJECTS_QUOTA,
             record,
+            people.allowance.spending,
         ),
         pages=PageFolder(folder / "pages"),
         commands=downlink,
@@ -369,6 +373,7 @@ def open_house(folder: Path, ground: Path, authority: Authority) -> Iterator[Hou
             note=record.append,
         ),
         directory=finding.desk,
+        people=people.desk(accounts),
         keys=city_keys.desk,
         mashups=workshop(
             registry, catalogue, history, rights.rights, finding.directory, Home(folder), ()
@@ -416,8 +421,21 @@ def uplink_of(
 
 
 def accounts_of(
-    registry: Registry, clock: MachineClock, rights: RightsFeed, issued: AccessTokens
+    registry: Registry,
+    clock: MachineClock,
+    rights: RightsFeed,
+    issued: AccessTokens,
+    people: CityPeople,
 ) -> Accounts:
     """Accounts whose passwords cost next to nothing."""
     cheap = Passwords(time_cost=1, memory_kib=8, lanes=1)
-    return Accounts(registry.accounts, clock.now_ms, lambda: rights.rights.version, cheap, issued)
+    return Accounts(
+        registry.accounts,
+        clock.now_ms,
+        lambda: rights.rights.version,
+        cheap,
+        issued,
+        people.factor,
+        people.devices,
+        people.names,
+    )

@@ -30,7 +30,9 @@ def sign_in(browser: httpx.Client, **headers: str) -> httpx.Response:
 def test_a_cookie_that_no_script_reads_and_no_other_site_sends(browser: httpx.Client) -> None:
     answer = sign_in(browser)
     assert answer.status_code == 204
-    value, *attributes = answer.headers["set-cookie"].split("; ")
+    session, known = answer.headers.get_list("set-cookie")
+    assert known.startswith("borough_device=") and "HttpOnly; SameSite=Strict" in known
+    value, *attributes = session.split("; ")
     assert value.startswith(f"{COOKIE}=bor_")
     assert set(attributes) == {
         "HttpOnly",

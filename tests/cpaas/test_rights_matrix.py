@@ -78,6 +78,43 @@ MATRIX: dict[tuple[str, str], Row] = {
     ("GET", "/users"): Row(ADMIN, "/users"),
     ("POST", "/users"): Row(ADMIN, "/users", {"name": "new"}),
     ("PATCH", "/users/{name}"): Row(ADMIN, "/users/owner", {"disabled": True}),
+    ("DELETE", "/users/{name}"): Row(ADMIN, "/users/owner"),
+    ("DELETE", "/users/{name}/second-factor"): Row(ADMIN, "/users/owner/second-factor"),
+    ("GET", "/users/{name}/sessions"): Row(ADMIN, "/users/owner/sessions"),
+    ("DELETE", "/users/{name}/sessions"): Row(ADMIN, "/users/owner/sessions"),
+    ("DELETE", "/users/{name}/sessions/{session}"): Row(ADMIN, "/users/owner/sessions/token:1"),
+    ("PUT", "/account/password"): Row(
+        OWN, "/account/password", {"password": "a", "new_password": "b"}
+    ),
+    ("GET", "/account/second-factor"): Row(OWN, "/account/second-factor"),
+    ("POST", "/account/second-factor"): Row(OWN, "/account/second-factor", {"password": "a"}),
+    ("POST", "/account/second-factor/confirm"): Row(
+        OWN, "/account/second-factor/confirm", {"code": "123456"}
+    ),
+    ("POST", "/account/second-factor/recovery-codes"): Row(
+        OWN, "/account/second-factor/recovery-codes", {"password": "a"}
+    ),
+    ("POST", "/account/second-factor/removal"): Row(
+        OWN, "/account/second-factor/removal", {"password": "a"}
+    ),
+    ("GET", "/second-factor/administrators"): Row(ADMIN, "/second-factor/administrators"),
+    ("PUT", "/second-factor/administrators"): Row(
+        ADMIN, "/second-factor/administrators", {"required": True}
+    ),
+    ("GET", "/sessions"): Row(OWN, "/sessions"),
+    ("DELETE", "/sessions"): Row(OWN, "/sessions"),
+    ("DELETE", "/sessions/{session}"): Row(FOREIGN, "/sessions/token:1"),
+    ("GET", "/invitations"): Row(LIST, "/invitations"),
+    ("POST", "/invitations"): Row(
+        FOREIGN, "/invitations", {"note": "a", "project": "T", "level": "READ"}
+    ),
+    ("DELETE", "/invitations/{number}"): Row(FOREIGN, "/invitations/1"),
+    ("POST", "/invitations/accept"): Row(
+        OPEN, "/invitations/accept", {"token": "a", "name": "b", "password": "c"}
+    ),
+    ("PATCH", "/projects/{name}"): Row(FOREIGN, "/projects/T", {"second_factor": True}),
+    ("GET", "/projects/{name}/quotas"): Row(FOREIGN, "/projects/T/quotas"),
+    ("PUT", "/projects/{name}/quotas"): Row(ADMIN, "/projects/T/quotas", {"points": 1}),
     ("GET", "/projects"): Row(LIST, "/projects"),
     ("POST", "/projects"): Row(ADMIN, "/projects", {"name": "new"}),
     ("GET", "/grants"): Row(LIST, "/grants"),

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import sqlalchemy as sa
 from sqlalchemy.pool import QueuePool
@@ -15,14 +15,18 @@ from sqlalchemy.pool import QueuePool
 from ciaas.limits import REGISTRY_BUSY_S, REGISTRY_READERS_MAX, REGISTRY_WAL_BYTES_MAX
 from ciaas.ports import Conflict
 from ciaas.storage.registry import schema
-from ciaas.storage.registry.errors import Unavailable, explained
+from ciaas.storage.registry.errors import QuotaReached, Unavailable, explained
+
+Bound: TypeAlias = Callable[[sa.Connection, int, str], int | None]
+"""Returns how much a project may have of something, None for as much as it likes."""
 
 
 class Change:
     """One transaction that writes. Leaving it without `stamp` means that nothing changed."""
 
-    def __init__(self, connection: sa.Connection) -> None:
+    def __init__(self, connection: sa.Connection, bound: Bound | None = None) -> None:
         self.connection = connection
+        self._bound = bound
         self.version: int | None = None
 
     def stamp(self) -> int:
@@ -45,6 +49,17 @@ class Change:
         if self.connection.execute(rows).scalar_one() >= room:
             raise Conflict(message)
 
+    def check_quota(self, project: int, quota: str, rows: sa.Select[int], more: int) -> None:
+        """Raise QuotaReached when a project would have more than its quota allows.
+
+        What is there is counted only where there is a quota.
+        """
+        bound = self._bound(self.connection, project, quota) if self._bound else None
+        if bound is not None:
+            used = self.connection.execute(rows).scalar_one() + more
+            if used > bound:
+                raise QuotaReached(quota, bound, used)
+
 
 class Database:
     """Connections to one SQLite file in WAL mode; every method may be called from any thread.
@@ -62,6 +77,8 @@ class Database:
         """True in the one process that changes the file."""
         self._turn = threading.Lock()
         self._listeners: list[Callable[[int], None]] = []
+        self.bound: Bound | None = None
+        """Of projects; set by who keeps the quotas."""
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
@@ -83,7 +100,7 @@ class Database:
             raise Unavailable(f"another change of {self.path} took too long; try again")
         try:
             with explained(self.path), self._writer.begin() as connection:
-                change = Change(connection)
+                change = Change(connection, self.bound)
                 yield change
         finally:
             self._turn.release()

@@ -5,6 +5,7 @@
     RegistryError              (ciaas.ports)
     ├── Missing                (ciaas.ports)
     ├── Conflict               (ciaas.ports)
+    │   └── QuotaReached       the project has as much as it may have
     ├── Unavailable            busy, disk full, read-only: nothing was changed
     └── Unusable               the file is missing, damaged or no registry
         ├── SchemaTooOld       `borough up` migrates it
@@ -21,11 +22,16 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from ciaas.limits import REGISTRY_BUSY_S
-from ciaas.ports import RegistryError
+from ciaas.ports import Conflict, RegistryError
+from security.aaa.errors import OverQuota
 
 
 class Unavailable(RegistryError):
     """Nothing was changed; the same call may succeed later."""
+
+
+class QuotaReached(OverQuota, Conflict):
+    """A project has as many endpoints or points as its quota allows; nothing was changed."""
 
 
 class Unusable(RegistryError):

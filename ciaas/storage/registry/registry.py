@@ -23,6 +23,10 @@ from ciaas.storage.registry.oidc.authorisations import Authorisations
 from ciaas.storage.registry.oidc.keys import SigningKeys
 from ciaas.storage.registry.oidc.requests import Requests
 from ciaas.storage.registry.oidc.services import Services
+from ciaas.storage.registry.people.factors import Factors
+from ciaas.storage.registry.people.invitations import Invitations
+from ciaas.storage.registry.people.quotas import Quotas
+from ciaas.storage.registry.people.sessions import Sessions
 from ciaas.storage.registry.processing.jobs import Jobs
 from ciaas.storage.registry.processing.objects import Objects
 from ciaas.storage.registry.resources.changes import ChangeLog
@@ -38,8 +42,8 @@ from ciaas.storage.registry.security.checkpoints import Checkpoints
 from ciaas.storage.registry.security.grants import Grants
 from ciaas.storage.registry.security.groups import Groups
 from ciaas.storage.registry.security.permits import Permits
-from ciaas.storage.registry.security.sets import Sets
 from ciaas.storage.registry.security.sealed import sealed_rows
+from ciaas.storage.registry.security.sets import Sets
 
 
 class Resources(ChangeLog, Projects, Endpoints, Points, Overlays, Connections, Sources):
@@ -83,6 +87,10 @@ class Registry:
         self.authorisation_requests = Requests(database, self.authorisations)
         self.signing_keys = SigningKeys(database)
         self.services = Services(database)
+        self.factors = Factors(database)
+        self.sessions = Sessions(database, clock)
+        self.invitations = Invitations(database, clock)
+        self.quotas = Quotas(database)
 
     def version(self) -> int:
         """Return the number of the last change, of whatever kind."""

@@ -16,7 +16,8 @@ from security.aaa.tokens import is_token
 
 _PREFIX = "/api/v1"
 _OPEN = frozenset(
-    f"{_PREFIX}/{path}" for path in ("health", "openapi.json", "setup", "login", "session")
+    f"{_PREFIX}/{path}"
+    for path in ("health", "openapi.json", "setup", "login", "session", "invitations/accept")
 )
 _PROVISION = f"{_PREFIX}/provision/"
 _PROVIDER = ("/oauth2/", "/.well-known/openid-configuration")
@@ -48,6 +49,8 @@ class Authentication:
             except NotAuthenticated as error:
                 await unauthenticated(str(error))(scope, receive, send)
                 return
+            source = (scope.get("client") or ("", 0))[0]
+            self._city.people.sessions.used(principal, source)
             scope["state"] |= {
                 "principal": principal,
                 "who": principal.user.name,

@@ -8,7 +8,10 @@ from urllib.parse import urlsplit
 
 from starlette.types import Scope
 
+from security.limits import DEVICE_PROOF_LIFE_S
+
 COOKIE = "borough_session"
+DEVICE = "borough_device"
 _PATH = "/api/v1"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -23,12 +26,30 @@ def header(token: str, max_age_s: int, *, secure: bool) -> dict[str, str]:
     return {"Set-Cookie": "; ".join(parts)}
 
 
+def device_cookie(proof: str, *, secure: bool) -> str:
+    """Return the value of the header by which a browser is known at its next sign-in.
+
+    It opens nothing, and every page of ours that signs people in gets it.
+    """
+    parts = [f"{DEVICE}={proof}", "Path=/", f"Max-Age={DEVICE_PROOF_LIFE_S}", "HttpOnly"]
+    return "; ".join([*parts, "SameSite=Strict", *(["Secure"] if secure else [])])
+
+
 def session_of(headers: Mapping[str, str]) -> str | None:
     """Return the token that the cookie holds, None when there is no cookie of ours."""
+    return _of(headers, COOKIE)
+
+
+def device_of(headers: Mapping[str, str]) -> str | None:
+    """Return what a browser was given to be known by, None when it was given nothing."""
+    return _of(headers, DEVICE)
+
+
+def _of(headers: Mapping[str, str], name: str) -> str | None:
     jar = SimpleCookie()
     # What stands before a part that is no cookie is kept, the rest is dropped.
     jar.load(headers.get("cookie", ""))
-    return jar[COOKIE].value if COOKIE in jar else None
+    return jar[name].value if name in jar else None
 
 
 def from_our_page(scope: Scope, headers: Mapping[str, str]) -> bool:

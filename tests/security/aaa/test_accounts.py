@@ -155,9 +155,9 @@ class TestSignIn:
         checked: list[str | None] = []
         verify = passwords.verify
 
-        def watch(stored: str | None, password: str) -> bool:
+        def watch(stored: str | None, password: str, *, known: bool) -> bool:
             checked.append(stored)
-            return verify(stored, password)
+            return verify(stored, password, known=known)
 
         monkeypatch.setattr(passwords, "verify", watch)
         with pytest.raises(NotAuthenticated):
@@ -185,8 +185,8 @@ class TestSignIn:
     ) -> None:
         verify = passwords.verify
 
-        def overtaken(stored: str | None, password: str) -> bool:
-            right = verify(stored, password)
+        def overtaken(stored: str | None, password: str, *, known: bool) -> bool:
+            right = verify(stored, password, known=known)
             accounts.change_password(anna.id, "another long password")
             return right
 

@@ -66,7 +66,7 @@ def test_a_later_start_voids_the_earlier_code(new_accounts: Callable[[], Account
 
 def test_a_broken_rule_does_not_use_the_code_up(accounts: Accounts) -> None:
     code = code_of(accounts)
-    with pytest.raises(RuleBroken, match="12 to 256"):
+    with pytest.raises(RuleBroken, match="12 to 128"):
         accounts.set_up(code, "anna", "short")
     with pytest.raises(RuleBroken, match="user name"):
         accounts.set_up(code, "an na", PASSWORD)

@@ -84,7 +84,23 @@ class Declaration:
         removed = [
             old.id for address, old in known.items() if address not in declared and not old.removed
         ]
+        back = sum(known[address].removed for address in declared if address in known)
+        if (more := len(added) + back - len(removed)) > 0:
+            self._check_quota(more)
         return self._write(text, added, altered, removed)
+
+    def _check_quota(self, more: int) -> None:
+        """Raise QuotaReached when the endpoint's project may not have so many points more."""
+        connection = self.change.connection
+        project = connection.execute(
+            sa.select(endpoint.c.project).where(endpoint.c.id == self.number)
+        ).scalar_one()
+        there = (
+            sa.select(sa.func.count())
+            .select_from(point.join(endpoint, point.c.endpoint == endpoint.c.id))
+            .where(endpoint.c.project == project, point.c.removed.is_(False))
+        )
+        self.change.check_quota(project, "points", there, more)
 
     def _write(
         self,

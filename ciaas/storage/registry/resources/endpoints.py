@@ -58,10 +58,14 @@ class Endpoints:
             known = change.connection.execute(ENDPOINTS.filter_by(uuid=new)).one_or_none()
             if known is not None:
                 raise Conflict(_taken(new, known.deleted_at is not None))
-            change.check_room(
+            there = (
                 sa.select(sa.func.count())
                 .select_from(endpoint)
-                .where(endpoint.c.project == project, endpoint.c.deleted_at.is_(None)),
+                .where(endpoint.c.project == project, endpoint.c.deleted_at.is_(None))
+            )
+            change.check_quota(project, "endpoints", there, 1)
+            change.check_room(
+                there,
                 ENDPOINTS_PER_PROJECT_MAX,
                 f"project {project} has {ENDPOINTS_PER_PROJECT_MAX:,} endpoints already: "
                 "delete some or use another project",

@@ -18,6 +18,7 @@ from ciaas.limits import (
 from ciaas.ports import Clock, Missing
 from ciaas.storage.registry.database import Change, Database
 from ciaas.storage.registry.document import check_text, encode
+from ciaas.storage.registry.people.sessions import is_there, note_creation
 from ciaas.storage.registry.schema import account, state, token
 from security.ports import Taken, Token, User
 
@@ -60,24 +61,26 @@ class Accounts:
                 f"there are {USERS_MAX:,} users already: reuse a disabled one",
             )
             user = {"name": name, "password_hash": password_hash, "admin": admin, "disabled": False}
-            return User(change.insert(account, user), name, password_hash, admin)
+            number = change.insert(account, user)
+            note_creation(change, number, self._clock.now_ms())
+            return User(number, name, password_hash, admin)
 
     def user(self, name: str) -> User | None:
-        """Return the user of that name, None when there is none."""
+        """Return the user of that name, None when there is none, or no longer."""
         with self._database.read() as connection:
-            row = connection.execute(_USERS.filter_by(name=name)).one_or_none()
+            row = connection.execute(_USERS.filter_by(name=name).where(is_there())).one_or_none()
         return None if row is None else User(*row)
 
     def user_by_id(self, user: int) -> User | None:
-        """Return the user of that id, None when there is none."""
+        """Return the user of that id, a deleted one as disabled; None when there is none."""
         with self._database.read() as connection:
             row = connection.execute(_USERS.filter_by(id=user)).one_or_none()
         return None if row is None else User(*row)
 
     def users(self) -> Sequence[User]:
-        """Return every user, oldest first, disabled ones included."""
+        """Return every user, oldest first, disabled ones included, deleted ones not."""
         with self._database.read() as connection:
-            return [User(*row) for row in connection.execute(_USERS)]
+            return [User(*row) for row in connection.execute(_USERS.where(is_there()))]
 
     def users_changed(self, after: int) -> Sequence[User]:
         """Return the users that were added or changed after a version, oldest first."""

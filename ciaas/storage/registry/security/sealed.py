@@ -16,6 +16,7 @@ from ciaas.storage.registry.database import Database
 from ciaas.storage.registry.events.tables import subscription
 from ciaas.storage.registry.keys.tables import key_version
 from ciaas.storage.registry.oidc.tables import signing_key
+from ciaas.storage.registry.people.tables import factor
 from security.encryption.rewrap import Sealed
 
 
@@ -39,6 +40,7 @@ SEALED = (
         (key_version.c.key, key_version.c.number),
         key_version.c.sealed,
     ),
+    SealedColumn("second factors", factor.c.account, (factor.c.account,), factor.c.sealed),
     SealedColumn("signing keys", signing_key.c.id, (signing_key.c.kid,), signing_key.c.sealed),
 )
 

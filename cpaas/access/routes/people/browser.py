@@ -13,7 +13,7 @@ from cpaas.access.answers.described import Session, answers
 from cpaas.access.answers.documents import as_json
 from cpaas.access.caller import About, CityPart
 from cpaas.access.city import City
-from cpaas.access.entrance.cookie import from_our_page, header, session_of
+from cpaas.access.entrance.cookie import device_cookie, from_our_page, header, session_of
 from cpaas.access.problems import Problem
 from cpaas.access.routes.people.session import DoorwayPart, SignIn, signed_in
 from security.aaa.errors import NotAuthenticated, UnknownToken
@@ -64,8 +64,12 @@ async def sign_in(
 ) -> Response:
     """Sign a browser in: the answer sets the cookie."""
     issued = await signed_in(body, city, doorway, about, request)
-    cookie = header(issued.text, SIGN_IN_LIFE_S, secure=request.url.scheme == "https")
-    return Response(None, HTTPStatus.NO_CONTENT, cookie)
+    secure = request.url.scheme == "https"
+    answer = Response(
+        None, HTTPStatus.NO_CONTENT, header(issued.text, SIGN_IN_LIFE_S, secure=secure)
+    )
+    answer.headers.append("Set-Cookie", device_cookie(issued.device or "", secure=secure))
+    return answer
 
 
 @router.delete("", status_code=HTTPStatus.NO_CONTENT, response_class=Response)

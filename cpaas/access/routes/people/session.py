@@ -8,12 +8,14 @@ from typing import Annotated, Any, TypeVar
 
 from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Depends, Request
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
 from cpaas.access.answers.documents import as_json
 from cpaas.access.caller import About, Anyone, CityPart, Person
 from cpaas.access.city import City
+from cpaas.access.entrance.cookie import device_of
 from cpaas.access.problems import Problem
 from cpaas.limits import SIGN_INS_AT_ONCE, SIGN_INS_WAITING_MAX
 from security.aaa.errors import AccountError, Throttled
@@ -42,6 +44,8 @@ class SignIn(BaseModel):
 
     name: str
     password: str
+    code: str | None = Field(None, description="of the second factor, or a recovery code")
+    device: str | None = Field(None, description="what an earlier answer gave as device")
 
 
 class NewToken(BaseModel):
@@ -105,29 +109,52 @@ async def set_up(body: SetUp, city: CityPart, doorway: DoorwayPart, about: About
 async def sign_in(
     body: SignIn, city: CityPart, doorway: DoorwayPart, about: About, request: Request
 ) -> Response:
-    """Exchange name and password for a token."""
-    return as_json(_issued(await signed_in(body, city, doorway, about, request)))
+    """Exchange name and password for a token.
+
+    One without any scope sets up the second factor that the caller must have, and nothing else.
+    """
+    issued = await signed_in(body, city, doorway, about, request, kind="sign-in", enrolling=True)
+    return as_json(_issued(issued) | {"device": issued.device})
 
 
 async def signed_in(
-    body: SignIn, city: City, doorway: Doorway, about: dict[str, Any], request: Request
+    body: SignIn,
+    city: City,
+    doorway: Doorway,
+    about: dict[str, Any],
+    request: Request,
+    *,
+    kind: str = "browser",
+    enrolling: bool = False,
 ) -> IssuedToken:
     """Return a token for a name and the right password; raises as `Accounts.sign_in`."""
     source = request.client.host if request.client else ""
+    device = body.device or device_of(request.headers)
 
     def attempt() -> IssuedToken:
         try:
-            issued = city.accounts.sign_in(body.name, body.password, source)
-        except AccountError:
+            issued = city.accounts.sign_in(
+                body.name,
+                body.password,
+                source,
+                code=body.code,
+                device=device,
+                enrolling=enrolling,
+            )
+        except AccountError as error:
+            if isinstance(error, Throttled):
+                about["throttled"] = error.reason
             # A name that nobody has is not recorded: it may be a password in the wrong field.
             if any(user.name == body.name for user in city.accounts.users()):
                 about["name"] = body.name
             raise
         names = {user.id: user.name for user in city.accounts.users()}
         about["name"] = names[issued.token.user]
+        city.people.sessions.began(issued.token, kind, source)
         return issued
 
-    return await doorway.work(attempt)
+    known = device is not None and await run_in_threadpool(city.accounts.knows, body.name, device)
+    return await (request.app.state.known_doorway if known else doorway).work(attempt)
 
 
 @router.get("/account")
@@ -156,7 +183,7 @@ def tokens(caller: Anyone) -> Response:
 
 
 @router.post("/tokens", status_code=HTTPStatus.CREATED)
-def issue(body: NewToken, caller: Person) -> Response:
+def issue(body: NewToken, caller: Person, request: Request) -> Response:
     """Issue a token with at most the scopes of the one used to ask."""
     caller.tell(scopes=sorted(body.scopes))
     excess = body.scopes - caller.principal.scopes
@@ -165,6 +192,9 @@ def issue(body: NewToken, caller: Person) -> Response:
         raise Problem(HTTPStatus.FORBIDDEN, f"your own token lacks: {names}")
     issued = caller.city.accounts.issue_token(
         caller.user, body.label, body.scopes, body.expires_in_s
+    )
+    caller.city.people.sessions.began(
+        issued.token, "token", request.client.host if request.client else ""
     )
     caller.tell(issued=issued.token.id)
     return as_json(_issued(issued), HTTPStatus.CREATED)

@@ -8,8 +8,8 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 from pydantic import BaseModel
 
-from cpaas.access.answers.documents import as_json
-from cpaas.access.caller import Admin
+from cpaas.access.answers.documents import as_json, rfc3339
+from cpaas.access.caller import Admin, Person
 from cpaas.access.granting.holder import user_named as named
 from security.ports import User
 
@@ -37,8 +37,20 @@ class UserChange(BaseModel):
 
 @router.get("")
 def listed(caller: Admin) -> Response:
-    """List all users."""
-    return as_json([_entity(user) for user in caller.city.accounts.users()])
+    """List all users: since when they are there, when they were there last, their factor."""
+    lives = caller.city.people.lives.lives()
+    factor = caller.city.people.factor
+    return as_json(
+        [
+            _entity(user)
+            | {
+                "created_at": _moment(lives[user.id].created_at if user.id in lives else None),
+                "last_used_at": _moment(lives[user.id].last_used_at if user.id in lives else None),
+                "second_factor": factor.confirmed(user.id),
+            }
+            for user in caller.city.accounts.users()
+        ]
+    )
 
 
 @router.post("", status_code=HTTPStatus.CREATED)
@@ -58,11 +70,39 @@ def change(name: str, body: UserChange, caller: Admin) -> Response:
     caller.tell(password=body.password is not None)
     if body.password is not None:
         user = accounts.change_password(user.id, body.password)
+        caller.city.people.sessions.end_all(user.id)
     if body.disabled is not None:
         caller.tell(disabled=body.disabled)
         user = (accounts.disable if body.disabled else accounts.enable)(user.id)
+        if body.disabled:
+            caller.city.people.sessions.end_all(user.id)
     caller.city.refresh_rights()
     return as_json(_entity(user))
+
+
+@router.delete("/{name}", status_code=HTTPStatus.NO_CONTENT, response_class=Response)
+def delete(name: str, caller: Admin, _person: Person) -> None:
+    """Delete a user with credentials, grants and memberships.
+
+    What the user did stays on record under the name, which nobody gets again.
+    """
+    user = named(caller, name)
+    caller.city.accounts.refuse_last_administrator(user.id)
+    caller.city.people.sessions.end_all(user.id)
+    caller.city.people.lives.delete_user(user.id, caller.city.clock.now_ms())
+    caller.city.refresh_rights()
+
+
+@router.delete("/{name}/second-factor", status_code=HTTPStatus.NO_CONTENT, response_class=Response)
+def reset_factor(name: str, caller: Admin, _person: Person) -> None:
+    """Take the second factor from who has lost it, and end all sessions."""
+    user = named(caller, name)
+    caller.city.people.factor.remove(user.id)
+    caller.city.people.sessions.end_all(user.id)
+
+
+def _moment(at: int | None) -> str | None:
+    return None if at is None else rfc3339(at)
 
 
 def _entity(user: User) -> dict[str, object]:

@@ -47,7 +47,8 @@ def _of_many(asked: Asked, caller: Caller, accept: str) -> Response:
         for point in (caller.recorded_point(text, Level.READ) for text in asked.address)
     }
     caller.tell_points(list(points))
-    series = caller.city.history.series(asked.span(list(points.values())))
+    with caller.city.people.allowance.spending([*points])():
+        series = caller.city.history.series(asked.span(list(points.values())))
     if "text/csv" in accept:
         addresses = [str(points[number].address) for number in series.point.tolist()]
         return _csv(series, asked.separator, addresses)
@@ -68,7 +69,8 @@ def _of_one(address: str, asked: Asked, caller: Caller, accept: str) -> Response
         )
     point = caller.recorded_point(address, Level.READ)
     caller.tell_points([point.id])
-    series = caller.city.history.series(asked.span([point]))
+    with caller.city.people.allowance.spending([point.id])():
+        series = caller.city.history.series(asked.span([point]))
     if "text/csv" in accept:
         return _csv(series, asked.separator, None)
     return _json(series, written(series))

@@ -116,6 +116,8 @@ async def write(
     if prepared.answered is not None:
         return _answer(caller, prepared, prepared.answered, 0, 0, again=True)
     caller.tell_points(prepared.frame.point)
+    owners = caller.city.assurance.chains.projects_of(prepared.frame.point)
+    caller.city.people.allowance.admit_write(owners)
     commit = await _committed(caller.city.write(prepared.frame, prepared.receipt))
     stored = len(commit.frame)
     # Nothing new and no repeat either: the same request was written while this one waited.

@@ -1,0 +1,1 @@
+"""What projects use of what there are quotas of: messages and storage."""

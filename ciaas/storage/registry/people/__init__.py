@@ -1,0 +1,1 @@
+"""Second factors, sessions, invitations, lives of accounts, quotas."""
