@@ -199,8 +199,11 @@ class Provider:
         if agreed is not None:
             return None
         wanted = frozenset(grant.request.scope.split())
-        known = self.authorisations.consent(session.user.id, application.id)
-        if wanted <= known and "consent" not in prompts:
+        # Without a secret anybody may say to be it: its person is asked each time (RFC 8252, 8.6).
+        known = application.confidential and wanted <= self.authorisations.consent(
+            session.user.id, application.id
+        )
+        if known and "consent" not in prompts:
             return None
         if "none" in prompts:
             return "consent_required"

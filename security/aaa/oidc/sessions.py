@@ -5,7 +5,7 @@ Each is a sign-in as every other: it ends with the password, it is listed, and i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from security.aaa.accounts import Accounts
@@ -35,9 +35,18 @@ class Sessions:
     ) -> None:
         self._accounts, self._store, self._clock_ms = accounts, store, clock_ms
 
-    def begin(self, issued: IssuedToken, amr: Collection[str]) -> None:
-        """Note when and how the person of a fresh sign-in proved who it is."""
-        self._store.note_sign_in(issued.token.id, SignedIn(self._clock_ms(), tuple(amr)))
+    def begin(self, issued: IssuedToken, before: Session | None = None) -> None:
+        """Note when and how the person of a fresh sign-in proved who it is.
+
+        The sign-in that the browser had before ends. What rests on it goes on with the new one
+        when it is the same person, so that signing out still ends all of it; else it ends too.
+        """
+        self._store.note_sign_in(issued.token.id, SignedIn(self._clock_ms(), issued.amr))
+        if before is None:
+            return
+        if before.user.id == issued.token.user:
+            self._store.hand_over(before.token, issued.token.id)
+        self.end(before)
 
     def current(self, text: str | None) -> Session | None:
         """Return the session that a cookie stands for, None when it is over."""

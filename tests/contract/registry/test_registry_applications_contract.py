@@ -167,6 +167,23 @@ def test_an_authorisation_is_in_force_until_something_it_rests_on_ends(
     assert store.in_force(number, NOW) is None
 
 
+def test_what_rests_on_a_sign_in_is_handed_over_to_the_next(
+    registry: Registry, lights: Application, maria: int
+) -> None:
+    store, accounts = registry.authorisations, registry.accounts
+    before, after, other = (
+        accounts.add_token(maria, text, "sign-in", frozenset(), None).id for text in "abc"
+    )
+    mine = store.begin(given(lights, maria, session=before))
+    elsewhere = store.begin(given(lights, maria, session=other))
+    store.hand_over(before, after)
+    accounts.revoke_token(before)
+    assert store.in_force(mine, NOW) is not None
+    accounts.revoke_token(after)
+    assert store.in_force(mine, NOW) is None
+    assert store.in_force(elsewhere, NOW) is not None
+
+
 @pytest.mark.parametrize("whose", ["maria", "app:11"])
 def test_an_authorisation_ends_with_who_is_disabled(
     registry: Registry, lights: Application, maria: int, whose: str

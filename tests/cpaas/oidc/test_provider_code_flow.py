@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import httpx
+import pyotp
 import pytest
 from joserfc import jwt
 from joserfc.jwk import KeySet
@@ -154,6 +155,9 @@ def test_an_application_on_a_desktop_may_use_any_port(
     answer = desktop.redeem(code, redirect_uri=uri)
     assert answer.status_code == 200, answer.text
     assert "refresh_token" not in answer.json()
+    again = browser.get(desktop.query(redirect_uri=uri))
+    assert isinstance(again, Page), "anybody may say to be an application without a secret"
+    assert again.title == "Allow Harbour lights?"
 
 
 def test_a_wrong_password_is_told_on_the_page_and_nothing_is_set(
@@ -199,3 +203,33 @@ def test_what_is_recorded_names_people_and_applications_and_no_secret(
     for secret in (PASSWORD, party.secret, *map(str, tokens.values())):
         if secret and len(secret) > 20:
             assert secret not in text
+
+
+def test_a_second_factor_is_asked_for_and_told_to_the_application(
+    city: House, party: Party, browser: Browser
+) -> None:
+    name = f"doubly-{party.client_id[:8]}"
+    city.client().post("/users", json={"name": name, "password": PASSWORD}).raise_for_status()
+    login = city.client(token=None).post("/login", json={"name": name, "password": PASSWORD})
+    own = city.client(login.json()["token"])
+    secret = own.post("/account/second-factor", json={"password": PASSWORD}).json()["secret"]
+    code = pyotp.TOTP(secret).now()
+    spare = own.post("/account/second-factor/confirm", json={"code": code}).json()
+    door = browser.get(party.query())
+    assert isinstance(door, Page)
+    assert 'name="code"' not in door.answer.text
+    half = browser.sign_in(door, name=name)
+    assert isinstance(half, Page)
+    assert half.answer.status_code == 401
+    assert 'name="code"' in half.answer.text
+    wrong = browser.send(half, name=name, password=PASSWORD, code="000000")
+    assert isinstance(wrong, Page)
+    assert wrong.answer.status_code == 401
+    fields = {"name": name, "password": PASSWORD, "code": spare["recovery_codes"][0]}
+    asked = browser.send(half, **fields)
+    assert isinstance(asked, Page)
+    back = browser.send(asked, decision="allow")
+    assert isinstance(back, str)
+    claims = claims_of(party.redeem(told_of(back)["code"]).json()["id_token"])
+    assert claims["acr"] == "urn:borough:two-factor"
+    assert "otp" in claims["amr"]

@@ -291,10 +291,12 @@ def test_what_may_go_on_goes_on_without_the_sign_in(
 ) -> None:
     name = person(city, party)
     tokens = signed_in(party, browser, name, "openid read offline_access")
-    city.client().patch(f"/users/{name}", json={"password": PASSWORD + " again"})
-    assert party.refresh(tokens["refresh_token"]).status_code == 200
+    browser.get(goodbye(id_token_hint=tokens["id_token"]))
+    refreshed = party.refresh(tokens["refresh_token"])
+    assert refreshed.status_code == 200, refreshed.text
     city.client().patch(f"/users/{name}", json={"disabled": True})
-    assert party.refresh(tokens["refresh_token"]).status_code == 400
+    again = party.refresh(refreshed.json()["refresh_token"])
+    assert again.json()["error"] == "invalid_grant"
 
 
 # -- signing out
@@ -320,6 +322,31 @@ def test_an_application_signs_its_person_out(party: Party, browser: Browser) -> 
     door = browser.get(party.query())
     assert isinstance(door, Page)
     assert door.title == "Sign in"
+
+
+def test_signing_out_ends_what_began_before_the_person_was_asked_again(
+    city: House, base: str, party: Party, browser: Browser
+) -> None:
+    first = party.api(party.tokens(browser)["access_token"])
+    door = browser.get(party.query(prompt="login"))
+    assert isinstance(door, Page)
+    back = browser.sign_in(door)
+    assert isinstance(back, str)
+    assert first.get("/account").status_code == 200
+    hint = party.redeem(told_of(back)["code"]).json()["id_token"]
+    browser.get(goodbye(id_token_hint=hint))
+    assert first.get("/account").status_code == 401
+
+
+def test_who_signs_in_where_somebody_is_ends_their_sign_in(
+    city: House, party: Party, browser: Browser
+) -> None:
+    first = party.api(party.tokens(browser)["access_token"])
+    assert first.get("/account").status_code == 200
+    door = browser.get(party.query(prompt="login"))
+    assert isinstance(door, Page)
+    browser.sign_in(door, name=person(city, party))
+    assert first.get("/account").status_code == 401
 
 
 def test_who_is_not_meant_for_certain_is_asked(party: Party, browser: Browser) -> None:

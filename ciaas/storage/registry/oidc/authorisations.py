@@ -87,6 +87,13 @@ class Authorisations:
             row = connection.execute(chosen).one_or_none()
         return None if row is None else SignedIn(row[0], names_of(row[1]))
 
+    def hand_over(self, before: int, after: int) -> None:
+        """Have what ends with one sign-in end with another instead."""
+        with self._database.change() as change:
+            change.connection.execute(
+                table.update().where(table.c.session == before).values(session=after)
+            )
+
     def consent(self, account: int, application: int) -> frozenset[str]:
         """Return the scopes that a user let an application have without being asked again."""
         chosen = sa.select(consent.c.scopes).filter_by(account=account, application=application)

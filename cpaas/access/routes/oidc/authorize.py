@@ -14,6 +14,7 @@ from fastapi.responses import Response
 
 from cpaas.access.caller import About, CityPart
 from cpaas.access.city import City
+from cpaas.access.entrance.cookie import device_cookie
 from cpaas.access.pages.provider.rendering import page
 from cpaas.access.routes.oidc.browser import (
     Form,
@@ -22,6 +23,8 @@ from cpaas.access.routes.oidc.browser import (
     answered,
     asked,
     cookie,
+    is_secure,
+    known_to,
     mistaken,
     query_of,
     see,
@@ -29,7 +32,7 @@ from cpaas.access.routes.oidc.browser import (
     within,
 )
 from cpaas.access.routes.people.session import DoorwayPart, SignIn, signed_in
-from security.aaa.errors import NotAuthenticated, Throttled
+from security.aaa.errors import NotAuthenticated, SecondFactorNeeded, Throttled
 from security.aaa.oidc.messages import Consent, Login, Mistake, Reply
 from security.aaa.oidc.ports import Application
 from security.aaa.oidc.provider import sentences
@@ -65,7 +68,11 @@ async def sign_in(
     to = told.get("to", "")
     if to not in _TARGETS:
         return mistaken("the form names no page that a sign-in leads to")
-    body = SignIn(name=told.get("name", ""), password=told.get("password", ""))
+    body = SignIn(
+        name=told.get("name", ""),
+        password=told.get("password", ""),
+        code=told.get("code") or None,
+    )
     shown = partial(sign_in_page, city, to, pairs, name=body.name)
     try:
         issued = await signed_in(body, city, doorway, about, request)
@@ -73,11 +80,19 @@ async def sign_in(
         again = {"Retry-After": str(error.retry_after_s)}
         page_of = partial(shown, str(error), HTTPStatus.TOO_MANY_REQUESTS, headers=again)
         return await to_thread.run_sync(page_of)
+    except SecondFactorNeeded as error:
+        problem = f"{str(error).capitalize()}."
+        page_of = partial(shown, problem, HTTPStatus.UNAUTHORIZED, second=True)
+        return await to_thread.run_sync(page_of)
     except NotAuthenticated as error:
-        problem = f"{str(error).capitalize()}. Check both and try again."
+        problem = f"{str(error).capitalize()}. Check all of it and try again."
         return await to_thread.run_sync(partial(shown, problem, HTTPStatus.UNAUTHORIZED))
-    await to_thread.run_sync(city.oidc.provider.sessions.begin, issued, ("pwd",))
-    return see(within(to, _without_login(pairs)), cookie(city, issued.text, SIGN_IN_LIFE_S))
+    before = await to_thread.run_sync(known_to, city, request)
+    await to_thread.run_sync(city.oidc.provider.sessions.begin, issued, before)
+    answer = see(within(to, _without_login(pairs)), cookie(city, issued.text, SIGN_IN_LIFE_S))
+    known = device_cookie(issued.device or "", secure=is_secure(city))
+    answer.headers.append("Set-Cookie", known)
+    return answer
 
 
 @router.post("/consent")
@@ -125,6 +140,7 @@ def sign_in_page(
     headers: dict[str, str] | None = None,
     *,
     again: bool = False,
+    second: bool = False,
 ) -> Response:
     """Return the page to sign in at, on the way to another page of ours."""
     application = city.oidc.provider.applications.find(dict(pairs).get("client_id", ""))
@@ -136,6 +152,7 @@ def sign_in_page(
         redirect_uri=target if known else None,
         headers=headers,
         again=again,
+        second=second,
         purpose=application.name if application is not None and to == "authorize" else "",
         problem=problem,
         action=within("login", pairs),

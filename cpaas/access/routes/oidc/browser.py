@@ -86,11 +86,16 @@ def asked(pairs: Pairs, session: Session | None) -> Asked:
         raise PageProblem(HTTPStatus.BAD_REQUEST, str(error)) from None
 
 
-def session_of(city: City, request: Request) -> Session | None:
-    """Return who is in front of the browser, None for nobody."""
+def known_to(city: City, request: Request) -> Session | None:
+    """Return whom a browser's cookie stands for, None for nobody."""
     jar = SimpleCookie()
     jar.load(request.headers.get("cookie", ""))
-    found = city.oidc.provider.sessions.current(jar[COOKIE].value if COOKIE in jar else None)
+    return city.oidc.provider.sessions.current(jar[COOKIE].value if COOKIE in jar else None)
+
+
+def session_of(city: City, request: Request) -> Session | None:
+    """Return who is in front of the browser, None for nobody, and have the record say so."""
+    found = known_to(city, request)
     if found is not None:
         request.scope["state"]["who"] = found.user.name
     return found
@@ -98,11 +103,14 @@ def session_of(city: City, request: Request) -> Session | None:
 
 def cookie(city: City, token: str, max_age_s: int) -> dict[str, str]:
     """Return the header that gives a browser its sign-in, or takes it with ``max_age_s`` 0."""
-    # As others know the platform: a proxy in between may speak plain HTTP to us.
-    secure = city.oidc.provider.issuer.startswith("https:")
     parts = [f"{COOKIE}={token}", "Path=/oauth2", f"Max-Age={max_age_s}", "HttpOnly"]
-    parts += ["SameSite=Lax", *(["Secure"] if secure else [])]
+    parts += ["SameSite=Lax", *(["Secure"] if is_secure(city) else [])]
     return {"Set-Cookie": "; ".join(parts)}
+
+
+def is_secure(city: City) -> bool:
+    """Tell whether others know the platform by https; a proxy may speak plain HTTP to us."""
+    return city.oidc.provider.issuer.startswith("https:")
 
 
 def see(location: str, headers: dict[str, str] | None = None) -> Response:

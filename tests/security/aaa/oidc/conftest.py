@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -71,7 +71,7 @@ class Desk:
     def session(self, amr: Sequence[str] = ("pwd",)) -> Session:
         """Sign the person in."""
         issued = self.accounts.sign_in("maria", PASSWORD)
-        self.provider.sessions.begin(issued, amr)
+        self.provider.sessions.begin(replace(issued, amr=tuple(amr)))
         found = self.provider.sessions.current(issued.text)
         assert found is not None
         return found

@@ -129,6 +129,7 @@ def test_a_device_asks_slower_and_slower_and_is_given_up(desk: Desk) -> None:
 def test_keys_give_way_to_the_next_once_everybody_could_learn_of_them(desk: Desk) -> None:
     first = desk.keys.sign("ES256", "JWT", {"n": 1})
     [old] = kids(desk)["ES256"]
+    desk.clock.advance(1)
     desk.keys.rotate(retire=False)
     [_, new] = kids(desk)["ES256"]
     assert kid_of(desk.keys.sign("ES256", "JWT", {})) == old
