@@ -71,12 +71,7 @@ def create_app(city: City) -> FastAPI:
     # The one added last is passed first.
     app.add_middleware(BodyLimit)
     app.add_middleware(Authentication, city=city)
-    app.add_middleware(
-        Accounting,
-        record=city.record,
-        outage=city.assurance.outage,
-        mask=city.assurance.mask,
-    )
+    app.add_middleware(Accounting, city=city)
     app.add_middleware(PageDoor, pages=city.pages)
     # Looked through in this order: what is asked all day comes first.
     for routes in (

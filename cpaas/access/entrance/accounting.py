@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from cpaas.access.city import City
 from cpaas.access.entrance.acts import LOOKS, act_of
 from cpaas.access.entrance.recorder import Recorder
 from cpaas.access.entrance.redaction import redacted
 from cpaas.access.problems import answer
 from cpaas.limits import RECORD_OWED_MAX
 from security.aaa.acts import Act
-from security.aaa.outage import Outage
-from security.ports import Record
 
 log = logging.getLogger(__name__)
 
@@ -34,18 +33,11 @@ class Accounting:
     something is refused before it begins, until all that is owed is on disk. A change that meets
     the first failure is answered 503 too.
 
-    Args:
-        app: What is passed on to.
-        record: Where entries go.
-        outage: Told when they cannot be written.
-        mask: Says what stands in the record for a secret.
     """
 
-    def __init__(
-        self, app: ASGIApp, record: Record, outage: Outage, mask: Callable[[str], str]
-    ) -> None:
-        self._app, self._recorder = app, Recorder(record)
-        self._outage, self._mask = outage, mask
+    def __init__(self, app: ASGIApp, city: City) -> None:
+        self._app, self._recorder = app, Recorder(city.record)
+        self._outage, self._mask = city.assurance.outage, city.assurance.mask
         self._owed: list[Mapping[str, Any]] = []
         self._uncounted = 0
         """Entries beyond RECORD_OWED_MAX."""
