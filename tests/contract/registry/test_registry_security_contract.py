@@ -97,8 +97,10 @@ def test_certificates_are_kept_by_serial(registry: Registry, endpoint: Endpoint)
         store.add_certificate(replace(second, serial="0a"))
     store.revoke_certificate("0a")
     store.revoke_certificate("0a")
-    assert store.certificate("0a") == replace(first, revoked=True)
-    assert store.certificates(endpoint.uuid) == [replace(first, revoked=True), second]
+    denied = store.certificate("0a")
+    assert denied is not None and denied.revoked_at is not None
+    assert denied == replace(first, revoked=True, revoked_at=denied.revoked_at)
+    assert store.certificates(endpoint.uuid) == [denied, second]
     assert store.certificate("0c") is None
     with pytest.raises(Missing, match="no certificate 0c"):
         store.revoke_certificate("0c")
