@@ -35,7 +35,7 @@ from borough.roles.gate import DeviceGate
 from borough.roles.guard import die, guard_loop, guard_threads, guarded
 from borough.roles.http import serving
 from borough.roles.keys import CityKeys
-from borough.roles.lean import settle_heap, take_short_turns
+from borough.roles.lean import settle_heap, stay_without, take_short_turns
 from borough.roles.monitoring import Monitoring
 from borough.roles.own_certificate import OwnCertificate
 from borough.roles.people import CityPeople
@@ -588,6 +588,7 @@ def run_core(home: Home, settings: Settings) -> None:
         DiskFull, Unavailable: a later start may find room.
     """
     guard_threads()
+    stay_without()
     take_short_turns()
     refuse_plain(settings)
     try:

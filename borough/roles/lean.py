@@ -15,13 +15,13 @@ class _Absent(MetaPathFinder):
     """Says of some libraries that they are not installed."""
 
     def __init__(self, names: frozenset[str]):
-        self._names = names
+        self.names = names
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """Raise for a library that is to be left out, and leave the others to the next finder."""
-        if fullname in self._names:
+        if fullname in self.names:
             raise ModuleNotFoundError(f"{fullname} is left out of this role", name=fullname)
         return None
 
@@ -33,6 +33,18 @@ def leave_out(*names: str) -> None:
     processor time and 40 MB at each start of core, which never makes one.
     """
     sys.meta_path.insert(0, _Absent(frozenset(names)))
+
+
+def stay_without() -> None:
+    """Answer at once whoever asks again for what was left out; call it when all is loaded.
+
+    DuckDB asks for pandas some twenty times a commit. Not before pyarrow has asked once: it takes
+    the quick answer for a library.
+    """
+    for finder in sys.meta_path:
+        if isinstance(finder, _Absent):
+            for name in finder.names:
+                sys.modules[name] = None  # type: ignore[assignment] # as the import system defines
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from string import Template
 
 import pyarrow as pa
 
@@ -14,7 +15,9 @@ _INSERT = """
     INSERT INTO ingested
     SELECT ?, ?, first, last, make_timestamp_ms(?) FROM ranges
 """
-_INSERT_ONE = "INSERT INTO ingested VALUES (?, ?, ?, ?, make_timestamp_ms(?))"
+_INSERT_ONE = Template(
+    "INSERT INTO ingested VALUES (?, ?, $first, $last, make_timestamp_ms($newest))"
+)
 _SELECT = """
     SELECT stream, created, list(seq_from ORDER BY seq_from), list(seq_to ORDER BY seq_from),
         max(epoch_ms(received_to))
@@ -25,7 +28,9 @@ _SELECT = """
 def append(cursor: Cursor, stream: StreamId, ranges: Sequence[Range], newest: int) -> None:
     """Add what one commit covered."""
     if len(ranges) == 1:
-        cursor.execute(_INSERT_ONE, [*stream, *ranges[0], newest])
+        (only,) = ranges
+        statement = _INSERT_ONE.substitute(first=only.first, last=only.last, newest=newest)
+        cursor.execute(statement, [*stream])
         return
     table = pa.table(
         {

@@ -8,6 +8,7 @@ from string import Template
 from typing import NamedTuple
 
 import numpy as np
+import pyarrow as pa
 
 from ciaas.kernel.sample import Frame
 from ciaas.limits import HISTORY_RECEIPT_KEY_CHARS_MAX as RECEIPT_KEY_CHARS_MAX
@@ -24,8 +25,8 @@ from ciaas.storage.history.writing.coverage import Coverage, Range, runs
 from ciaas.storage.history.writing.memory import Answer, Memory
 from ciaas.storage.history.writing.repeats import Sifted, sift
 
-_INSERT = Template("INSERT INTO sample_$tail SELECT *, $commit FROM batch")
-_COMMIT = 'INSERT INTO "commit" VALUES (?, make_timestamp_ms(?), ?, ?)'
+_COMMIT = Template('INSERT INTO "commit" VALUES ($number, make_timestamp_ms($now), $rows, $twice)')
+"""Numbers in the text: binding them takes longer than reading them."""
 _RECEIPT = "INSERT INTO receipt VALUES (?, ?, ?, make_timestamp_ms(?))"
 
 
@@ -136,7 +137,9 @@ class Recorder:
                 if rows:
                     tail.widen(sifted.fresh)
                     _insert_samples(cursor, tail.number, number, sifted.fresh)
-                    cursor.execute(_COMMIT, [number, now, rows, sifted.repeats])
+                    cursor.execute(
+                        _COMMIT.substitute(number=number, now=now, rows=rows, twice=sifted.repeats)
+                    )
                 elif sifted.repeats:
                     cursor.execute("INSERT INTO tally VALUES ('repeats', ?)", [sifted.repeats])
                 if covered is not None:
@@ -195,8 +198,6 @@ class Recorder:
 
 
 def _insert_samples(cursor: Cursor, tail: int, number: int, frame: Frame) -> None:
-    cursor.register("batch", to_arrow(frame))
-    try:
-        cursor.execute(_INSERT.substitute(tail=tail, commit=number))
-    finally:
-        cursor.unregister("batch")
+    numbers = pa.array(np.full(len(frame), number, np.uint64))
+    rows = to_arrow(frame).append_column("commit", numbers)
+    cursor.from_arrow(rows).insert_into(f"sample_{tail}")  # half of what a registered view costs
