@@ -66,7 +66,8 @@ class App:
             decided = {"account": found[1], "decision": "allow"}
             back = browser.post(unescape(action[1]), data=decided).headers["location"]
         self.code = parse_qs(urlsplit(back).query)["code"][0]
-        return self.redeem().json()
+        found: dict[str, Any] = self.redeem().json()
+        return found
 
     def redeem(self) -> httpx.Response:
         return self.post(
@@ -96,17 +97,16 @@ def killed(platform: Platform) -> None:
 
 
 def test_what_was_ended_stays_ended(platform: Platform, tmp_path: Path) -> None:
-    app = App(platform, "maria")
-    first = app.sign_in()
+    app, other = App(platform, "maria"), App(platform, "elsa")
+    first, untouched = app.sign_in(), other.sign_in()
     second = app.refresh(first["refresh_token"]).json()
     assert app.opens(first["access_token"]) and app.opens(second["access_token"])
-    killed(platform)
-    assert app.opens(second["access_token"]), "a token outlives a core that is killed"
     stolen = app.refresh(first["refresh_token"])
     assert stolen.json()["error"] == "invalid_grant"
     assert not app.opens(first["access_token"])
     assert not app.opens(second["access_token"])
     killed(platform)
+    assert other.opens(untouched["access_token"]), "a token outlives a core that is killed"
     assert not app.opens(second["access_token"])
     assert app.refresh(second["refresh_token"]).status_code == 400
     assert app.redeem().json()["error"] == "invalid_grant"
