@@ -20,7 +20,7 @@ def upgrade() -> None:
         sa.Column("created_at", sa.BigInteger, nullable=False),
         sqlite_autoincrement=True,
     )
-    op.create_index("ix_named_key_project", "named_key", ["project", "name"], unique=True)
+    op.create_index("ix_named_key_project_name", "named_key", ["project", "name"], unique=True)
     op.create_index("ix_named_key_name", "named_key", ["name"])
     op.create_table(
         "key_version",
@@ -32,7 +32,7 @@ def upgrade() -> None:
         sa.Column("public", sa.String, nullable=True),
         sqlite_autoincrement=True,
     )
-    op.create_index("ix_key_version_key", "key_version", ["key", "number"], unique=True)
+    op.create_index("ix_key_version_key_number", "key_version", ["key", "number"], unique=True)
     op.create_table(
         "data_subject",
         sa.Column("id", sa.Integer, primary_key=True),
@@ -43,4 +43,6 @@ def upgrade() -> None:
         sa.Column("erased_at", sa.BigInteger, nullable=True),
         sqlite_autoincrement=True,
     )
-    op.create_index("ix_data_subject_project", "data_subject", ["project", "name"], unique=True)
+    op.create_index(
+        "ix_data_subject_project_name", "data_subject", ["project", "name"], unique=True
+    )
