@@ -21,7 +21,9 @@ from borough.commands.backup import backup, restore
 from borough.commands.ca import ca
 from borough.commands.endpoint import endpoint
 from borough.commands.keys import keys
+from borough.commands.project import project
 from borough.commands.report import report
+from borough.commands.user import user
 from borough.home import Home, HomeError
 from borough.settings import Settings, SettingsError, load_settings
 from ciaas.computing.supervision import EXIT_HOPELESS
@@ -51,7 +53,9 @@ borough.add_command(backup)
 borough.add_command(restore)
 borough.add_command(endpoint)
 borough.add_command(keys)
+borough.add_command(project)
 borough.add_command(report)
+borough.add_command(user)
 
 
 def main() -> None:

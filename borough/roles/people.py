@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from borough.settings import Settings
 from ciaas.kernel.address import EndpointId
 from ciaas.kernel.catalogue import Catalogue
-from ciaas.kernel.uplink import Decoded
+from ciaas.kernel.uplink import Decode, Decoded
 from ciaas.management.monitoring.platform_points import PROJECT as PLATFORM_PROJECT
 from ciaas.management.quotas.messages import Excess, MessageMeter
 from ciaas.management.quotas.storage import StorageMeter
@@ -99,9 +99,7 @@ class CityPeople:
         project = self._project_of(uuid)
         return _FULL if project is not None and self.storage.is_full(project) else None
 
-    def counted(
-        self, decode: Callable[[Sequence[Message]], Decoded]
-    ) -> Callable[[Sequence[Message]], Decoded]:
+    def counted(self, decode: Decode) -> Decode:
         """Return a decoder that counts what it is given."""
 
         def decoding(messages: Sequence[Message]) -> Decoded:

@@ -312,6 +312,9 @@ MATRIX: dict[tuple[str, str], Row] = {
 ends, in `test_live_feed`."""
 SCOPELESS = (
     "/account", "/tokens", "/tokens/{number}", "/authorisations", "/authorisations/{client_id}",
+    "/account/password", "/account/second-factor", "/account/second-factor/confirm",
+    "/account/second-factor/recovery-codes", "/account/second-factor/removal",
+    "/sessions", "/sessions/{session}",
 )  # fmt: skip
 
 

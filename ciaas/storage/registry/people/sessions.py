@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
@@ -126,7 +127,7 @@ def _present(user: int) -> sa.Select[int]:
     return sa.select(account.c.id).where(account.c.id == user, is_there())
 
 
-def _upsert(into: sa.Table[object], row: Mapping[str, object], key: str) -> sa.Executable:
+def _upsert(into: sa.Table[Any], row: Mapping[str, Any], key: str) -> sa.Executable:
     values = {name: value for name, value in row.items() if name != key}
     return insert(into).values(**row).on_conflict_do_update(index_elements=[key], set_=values)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Literal
+from typing import Annotated, Literal, TypeAlias
 
 from fastapi import APIRouter
 from fastapi.responses import Response
@@ -18,16 +18,19 @@ from security.limits import QUOTA_MAX
 router = APIRouter(prefix="/projects", tags=["people"])
 
 
+Bound: TypeAlias = Annotated[int, Field(ge=0, le=QUOTA_MAX)] | Literal["unbounded"]
+
+
 class Bounds(BaseModel):
     """Quotas to be set; null returns to the default."""
 
     model_config = {"extra": "forbid"}
 
-    endpoints: int | Literal["unbounded"] | None = Field(None, ge=0)
-    points: int | Literal["unbounded"] | None = Field(None, ge=0)
-    messages_per_s: int | Literal["unbounded"] | None = Field(None, ge=0)
-    storage_bytes: int | Literal["unbounded"] | None = Field(None, ge=0)
-    query_s_per_hour: int | Literal["unbounded"] | None = Field(None, ge=0)
+    endpoints: Bound | None = None
+    points: Bound | None = None
+    messages_per_s: Bound | None = None
+    storage_bytes: Bound | None = None
+    query_s_per_hour: Bound | None = None
 
 
 @router.get("/{name}/quotas")

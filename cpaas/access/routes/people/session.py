@@ -44,8 +44,8 @@ class SignIn(BaseModel):
 
     name: str
     password: str
-    code: str | None = Field(None, description="of the second factor, or a recovery code")
-    device: str | None = Field(None, description="what an earlier answer gave as device")
+    code: Annotated[str | None, Field(description="of the second factor, or for recovery")] = None
+    device: Annotated[str | None, Field(description="what an earlier answer gave as device")] = None
 
 
 class NewToken(BaseModel):
