@@ -14,11 +14,14 @@ import pytest
 from cryptography import x509
 
 from borough.clock import MachineClock
+from borough.home import Home
 from borough.roles.renewed_broker import BROKER_CERTIFICATE_DAYS
+from borough.wiring import create_keys
 from security.encryption.authority import Authority
 from security.limits import EXPIRY_GRACE_S
 from tests.promises.device import Device, enrol
 from tests.promises.platform import Platform, running, until
+from tests.security.encryption.test_tiers import old_home
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
@@ -30,8 +33,11 @@ SLACK_S = 3.0
 
 @pytest.fixture(scope="module")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    home = tmp_path_factory.mktemp("expired") / "home"
-    with running(home, settings={"DEVICE_CERTIFICATE_DAYS_MIN": "0.00001"}) as started:
+    """A platform on a home of an earlier version, whose one authority signs everything."""
+    home = Home(tmp_path_factory.mktemp("expired") / "home")
+    home.prepare()
+    old_home(home.authority, create_keys(home).ca_passphrase)
+    with running(home.path, settings={"DEVICE_CERTIFICATE_DAYS_MIN": "0.00001"}) as started:
         yield started
 
 
