@@ -11,6 +11,7 @@ from borough.roles.adapter_means import SECRET_CHARS_MAX, SealedSecrets, adapter
 from borough.settings import Settings
 from borough.wiring import create_keys
 from ciaas.sensorisation.secrets import SecretMissing
+from security.encryption.rewrap import Rewrap
 
 CANARY = "canary-4711-battery"
 
@@ -73,3 +74,24 @@ def test_a_name_is_never_a_path(home: Home, name: str) -> None:
 def test_what_is_no_secret_is_refused(home: Home, secret: str) -> None:
     with pytest.raises(HomeError, match="one line"):
         run("city-broker", secret)
+
+
+def test_a_rotation_takes_the_secrets_along_and_names_what_is_damaged(home: Home) -> None:
+    secrets = kept(home)
+    for name in ("one", "two", "three", "gone"):
+        secrets.keep(name, "broker.example", f"{CANARY} {name}")
+    (home.secrets / "two.json").write_text("{")
+    secrets.keys.rotate()
+    found = secrets.page("", 10)
+    assert [sealed.key for sealed in found] == ["gone", "one", "three", "two"]
+    assert [sealed.key for sealed in secrets.page("one", 1)] == ["three"]
+    (home.secrets / "gone.json").unlink()
+    secrets.keep("three", "broker.example", "changed meanwhile")
+    secrets.replace([(sealed, "v2.9.x.y") for sealed in found if sealed.key in ("gone", "three")])
+    work = Rewrap(secrets.keys.envelope, lambda: secrets.keys.version, (secrets,))
+    work.work()
+    assert work.progress.failures == ["adapter secrets: two"] and work.progress.seen == 3
+    secrets.keys.forget(1)
+    assert kept(home).secret("one", "broker.example") == f"{CANARY} one"
+    assert kept(home).secret("three", "broker.example") == "changed meanwhile"
+    assert not (home.secrets / "gone.json").exists()
