@@ -111,6 +111,20 @@ def test_how_to_let_an_application_in(desk: Desk) -> None:
     read_along(desk, blocks("howto-applications.md"))
 
 
+def test_how_people_come_and_what_projects_may_have(desk: Desk, api: httpx.Client) -> None:
+    page = [block for block in blocks("howto-people.md") if block.language != "toml"]
+    read_along(desk, page)
+    [dora] = [user for user in api.get("/users").json() if user["name"] == "dora"]
+    assert not dora["disabled"]
+    assert api.get("/second-factor/administrators").json() == {"required": False}
+    quotas = api.get("/projects/city/quotas").json()
+    assert (quotas["endpoints"]["own"], quotas["messages_per_s"]["own"]) == (False, True)
+    assert {one["bound"] for one in quotas.values()} == {None}
+    [told] = [block.text for block in blocks("howto-people.md") if block.language == "toml"]
+    settings = Settings(**tomllib.loads(told))
+    assert (settings.mode, settings.project_creation) == ("public", "users")
+
+
 def test_how_to_compose_a_mashup(desk: Desk) -> None:
     read_along(desk, blocks("howto-mashup.md"))
 
