@@ -13,6 +13,7 @@ from ciaas.computing.admission.callout import Callout
 from ciaas.computing.admission.claims import Issuer
 from ciaas.computing.admission.ports import Permissions, Refusal
 from ciaas.limits import ADMISSION_TRACES_MAX, REFUSED_TEXT_CHARS_MAX
+from security.limits import EXPIRY_GRACE_S
 from tests.ciaas.computing.city import Authority, Identity, new_endpoint, nkey
 from tests.ciaas.computing.doorkeeper import ListGate
 
@@ -116,6 +117,19 @@ def test_the_grant_names_exactly_the_endpoints_topics(desk: Desk) -> None:
             f"@logsLevel.{endpoint}",
         ]
     }
+
+
+def test_the_session_of_a_device_ends_with_its_certificate(desk: Desk) -> None:
+    endpoint = new_endpoint()
+    desk.gate.known.add(endpoint)
+    desk.callout.open()
+    identity = Authority().issue(endpoint)
+    answer = desk.ask(identity=identity, client_id=endpoint)
+    assert answer is not None
+    ends = identity.certificate.not_valid_after_utc.timestamp()
+    assert claims(answer["nats"]["jwt"])["exp"] == ends + EXPIRY_GRACE_S
+    own = desk.ask(identity=Authority().issue("borough-core"), client_id="borough-core")
+    assert own is not None and "exp" not in claims(own["nats"]["jwt"])
 
 
 def test_an_empty_list_denies(desk: Desk) -> None:

@@ -6,6 +6,7 @@ import asyncio
 from concurrent.futures import Future
 
 import pytest
+from cryptography.hazmat.primitives import hashes
 
 from ciaas.computing.admission import presence
 from ciaas.computing.admission.presence import Presence, Session
@@ -103,13 +104,16 @@ def test_a_ban_catches_a_device_that_is_just_coming_in(
 
 
 def test_who_was_there_before_is_found_at_the_start(doorkeeper: Doorkeeper) -> None:
-    device = doorkeeper.device()
+    identity = doorkeeper.city.authority.issue(doorkeeper.new_endpoint())
+    device = doorkeeper.city.device(identity)
     assert device.connect() == "Success"
     found: list[tuple[str, bool, int, str]] = []
-    late = Presence(lambda *change: found.append(change), SystemClock())
+    shown: dict[str, str] = {}
+    late = Presence(lambda *change: found.append(change), SystemClock(), shown.update)
     doorkeeper.city.run(late.start(doorkeeper.city.url, doorkeeper.city.seeds["sys"]))
     assert [(change[0], change[1]) for change in found] == [(device.client_id, True)]
     assert late.online == {device.client_id}
+    assert shown == {device.client_id: identity.certificate.fingerprint(hashes.SHA256()).hex()}
     doorkeeper.city.run(late.stop())
     device.leave()
 
