@@ -108,8 +108,10 @@ def test_who_was_there_before_is_found_at_the_start(doorkeeper: Doorkeeper) -> N
     device = doorkeeper.city.device(identity)
     assert device.connect() == "Success"
     found: list[tuple[str, bool, int, str]] = []
-    shown: dict[str, str] = {}
-    late = Presence(lambda *change: found.append(change), SystemClock(), shown.update)
+    shown: dict[EndpointId, str] = {}
+    late = Presence(
+        lambda *change: found.append(change), SystemClock(), lambda told: shown.update(told)
+    )
     doorkeeper.city.run(late.start(doorkeeper.city.url, doorkeeper.city.seeds["sys"]))
     assert [(change[0], change[1]) for change in found] == [(device.client_id, True)]
     assert late.online == {device.client_id}
