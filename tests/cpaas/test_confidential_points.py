@@ -66,12 +66,12 @@ def test_who_may_read_sees_values_and_the_store_holds_none(house: House) -> None
     assert all(text.startswith(PREFIX) for text in lies(house, point))
 
 
-@pytest.mark.parametrize("value", ["a text", True, False, "", "ß" * 100, "borough-sealed.1.1.x"])
-def test_each_kind_of_value_comes_back(house: House, value: Any) -> None:
-    point = confidential(house)
-    assert house.observe((point, value, T0)).status_code == 201
-    assert values(house.client(), point) == [value]
-    assert str(value) not in [text for text in lies(house, point)]
+@pytest.mark.parametrize("value", ["a text", True, False, "", "ß" * 5, "borough-sealed.1.1.x"])
+def test_each_kind_of_value_comes_back(shared_house: House, value: Any) -> None:
+    point = confidential(shared_house)
+    assert shared_house.observe((point, value, T0)).status_code == 201
+    assert values(shared_house.client(), point) == [value]
+    assert str(value) not in [text for text in lies(shared_house, point)]
 
 
 def test_repeats_and_revisions_are_told_apart_as_ever(house: House) -> None:
@@ -133,10 +133,10 @@ def test_what_comes_for_an_erased_data_subject_all_the_same_is_never_stored(hous
 @pytest.mark.parametrize(
     "path", ["?resampleInterval=1h", "?resampleInterval=1h&resampleFunction=MODE"]
 )
-def test_no_figures_are_made_of_them(house: House, path: str) -> None:
-    point = confidential(house)
-    house.observe((point, 61.5, T0))
-    answer = house.client().get(f"/history/{point}{path}")
+def test_no_figures_are_made_of_them(shared_house: House, path: str) -> None:
+    point = confidential(shared_house)
+    shared_house.observe((point, 61.5, T0))
+    answer = shared_house.client().get(f"/history/{point}{path}")
     assert answer.status_code == 422 and "is confidential" in answer.json()["detail"]
 
 
