@@ -38,7 +38,7 @@ def lamps(house: House) -> list[str]:
     return made
 
 
-def grant(client: httpx.Client, expected: int = 204, **body: Any) -> httpx.Response:
+def grant(client: httpx.Client, expected: int = 204, /, **body: Any) -> httpx.Response:
     answer = client.put("/grants", json=body)
     assert answer.status_code == expected, answer.text
     return answer
@@ -238,8 +238,8 @@ def test_describing_is_told_from_reading(house: House, lamps: list[str]) -> None
         assert order == sorted(order)
     for path in (f"/data/{point}", f"/history/{point}"):
         assert anna.get(path).status_code == 403
-    query = {"select": {"addresses": [point]}, "interval": {"last": "1d"}}
-    assert anna.post("/query", json=query).status_code == 403
+    asked = {"select": {"addresses": [point]}, "interval": {"last": "1d"}}
+    assert anna.post("/query", json=asked).status_code == 403
     browser = house.user("bert", {f"{lamps[0]}/#": "BROWSE"})
     assert browser.get("/search", params={"text": "corner"}).json()["count"] == 0
     assert browser.get(f"/metadata/{point}").status_code == 403

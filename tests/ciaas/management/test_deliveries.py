@@ -42,6 +42,7 @@ from ciaas.management.subscriptions.ports import EventKind, Subscription
 from ciaas.management.subscriptions.sources import SampleSource
 from ciaas.management.subscriptions.throttle import Throttle
 from ciaas.ports import Commit, Point
+from security.aaa.subjects import Who
 
 ADDRESS = PointAddress("00000000-0000-4000-8000-000000000000/n/o/a")
 
@@ -49,10 +50,10 @@ ADDRESS = PointAddress("00000000-0000-4000-8000-000000000000/n/o/a")
 class Everything:
     """A directory in which everybody may read point 1."""
 
-    def readable(self, wanted: Filter, user: int) -> Uint32s:
+    def readable(self, wanted: Filter, user: Who) -> Uint32s:
         return np.array([1], np.uint32)
 
-    def holds(self, wanted: Filter, frame: Frame, user: int) -> NDArray[np.bool_]:
+    def holds(self, wanted: Filter, frame: Frame, user: Who) -> NDArray[np.bool_]:
         return np.ones(len(frame), np.bool_)
 
     def version(self) -> int:

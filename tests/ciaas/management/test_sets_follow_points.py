@@ -64,7 +64,9 @@ class Town(NamedTuple):
         paths = [(str(self.project), *point.address.split("/")) for point in points]
         numbers = np.array([point.id for point in points], np.int64)
         mask = self.membership.mask(key, paths, numbers)
-        found = {point.address for point, held in zip(points, mask.tolist(), strict=True) if held}
+        found: set[str] = {
+            point.address for point, held in zip(points, mask.tolist(), strict=True) if held
+        }
         for point, path in zip(points, paths, strict=True):
             number = self.membership.number(path)
             assert number == point.id

@@ -261,7 +261,7 @@ def test_a_moment_that_passes_changes_rights_and_moves_the_tide(
 ) -> None:
     now = [NOW - 3]
     rights = engine(town, now)
-    seen = {}
+    seen: dict[int, set[Level]] = {}
     for now[0] in range(NOW - 3, NOW + 4):
         level = rights.level(party, path)
         assert level is oracle(held(town, party, now[0]), path)
