@@ -527,6 +527,20 @@ PROPERTIES_PER_BUNDLE_MAX = 64
 PROPERTY_CHARS_MAX = 1_024
 """Of a property's name, and of its value."""
 
+# -- management: enrolment
+ENROLMENT_ROWS_MAX = 10_000
+"""Devices of one sheet."""
+ENROLMENT_COLUMNS_MAX = 64
+ENROLMENT_CELL_CHARS_MAX = 1_000
+ENROLMENT_ERRORS_TOLD_MAX = 20_000
+"""Of one sheet, by line and column; how many there are in all is told too."""
+ENROLMENT_STEP_ROWS = 500
+"""Devices made in one transaction; other changes of the registry wait for it."""
+ENROLMENT_PROFILE_BYTES_MAX = 262_144
+ENROLMENT_PROFILES_PER_PROJECT_MAX = 200
+ENROLMENT_BATCHES_PER_PROJECT_MAX = 1_000
+ENROLMENT_TOKEN_DAYS_MAX = 90
+
 # -- management: monitoring
 PLATFORM_JOBS_MAX = 1_000
 """Jobs that are points of the project ``platform``, oldest first."""

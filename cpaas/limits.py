@@ -10,6 +10,8 @@ PROBLEM_FAULTS_MAX = 20
 # -- the record of accesses
 RECORDED_TEXT_CHARS_MAX = 1_024
 """Of a path, a query and each further text of one entry; the rest is cut off."""
+RECORD_GATHER_S = 0.004
+"""How long accesses gather before they are written together, while several come at a time."""
 EXPORT_STEP = 1_000
 """Entries of the record that an export reads at a time."""
 RECORD_OWED_MAX = 1_000
@@ -180,3 +182,7 @@ JOBS_AT_ONCE = 1
 """In core, beside the queries of the API; further runs wait."""
 JOB_SWEEP_EACH_S = 3_600.0
 """How often what a crash left of objects is looked for."""
+
+# -- enrolment
+ENROLMENT_PREVIEW_ROWS = 20
+"""Devices that a preview shows as they would be enrolled."""

@@ -28,6 +28,7 @@ from borough.roles.commands import CityCommands
 from borough.roles.composing import workshop
 from borough.roles.confidential import CityConfidential
 from borough.roles.documents import DocumentDoor
+from borough.roles.enrolment import batches_of
 from borough.roles.events import CityEvents
 from borough.roles.finding import Finding
 from borough.roles.first_start import first_steps
@@ -173,6 +174,7 @@ class Core:
         )
         self._commands.downlink.on_steps(self._events.stepped)
         self._confidential.on_erasure(self._events.forget)
+        self._enrolment = batches_of(self._registry, self._keys, self._record, self._clock)
         self._city_keys = CityKeys(
             home, self._keys, self._registry, self._confidential, self._clock
         )
@@ -310,6 +312,7 @@ class Core:
             ),
             people=self._people.desk(self._accounts),
             keys=self._city_keys.desk,
+            enrolment=self._enrolment,
             observation=self._monitoring.observation(self._counters),
         )
 
@@ -368,6 +371,8 @@ class Core:
         await self._events.deliver()
         await asyncio.to_thread(self._processing.jobs.start)
         stack.push_async_callback(asyncio.to_thread, self._processing.jobs.stop)
+        self._enrolment.start()
+        stack.push_async_callback(asyncio.to_thread, self._enrolment.stop)
 
     @contextlib.asynccontextmanager
     async def _serving(self, app: ASGIApp) -> AsyncIterator[None]:

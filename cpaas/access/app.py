@@ -18,6 +18,7 @@ from cpaas.access.routes.assurance import accesses, backup, dependability, metri
 from cpaas.access.routes.commands import commands, setting
 from cpaas.access.routes.composition import mashups, publishing, templates
 from cpaas.access.routes.directory import changes, search, services
+from cpaas.access.routes.enrolment import enrolments, profiles
 from cpaas.access.routes.events import alarms, live, subscriptions
 from cpaas.access.routes.oidc import authorize, device, sign_out, tokens
 from cpaas.access.routes.oidc import browser as provider_pages
@@ -80,6 +81,7 @@ def create_app(city: City) -> FastAPI:
         connections, quarantine, objects, jobs, dependability, live, alarms, subscriptions, search,
         changes, setting, commands, templates, mashups, publishing, key_ring, keys, data_subjects, applications,
         services, selections, endpoint_groups, credentials, sessions, invitations, quotas,
+        profiles, enrolments,
     ):  # fmt: skip
         app.include_router(routes.router, prefix=PREFIX)
     app.include_router(est.router)  # where RFC 7030 wants it

@@ -12,6 +12,7 @@ from ciaas.kernel.catalogue import Catalogue
 from ciaas.kernel.downlink.downlink import Downlink
 from ciaas.kernel.sample import Frame
 from ciaas.management.directory.desk import DirectoryDesk
+from ciaas.management.enrolment.batches import Batches
 from ciaas.management.events.desk import EventDesk
 from ciaas.management.provisioning import Provisioning
 from ciaas.ports import Clock, Commit, HistoryStore, Receipt, RegistryStore
@@ -110,5 +111,7 @@ class City:
     """Second factors, sessions, invitations, quotas."""
     keys: Keys
     """The key ring, and keys that applications use."""
+    enrolment: Batches
+    """Sheets of devices."""
     observation: Observation
     """States of resources, and figures for a monitoring system."""

@@ -26,6 +26,7 @@ from borough.roles.composing import workshop
 from borough.roles.confidential import CityConfidential
 from borough.roles.core import judge_of
 from borough.roles.documents import DocumentDoor
+from borough.roles.enrolment import batches_of
 from borough.roles.events import CityEvents
 from borough.roles.finding import Finding
 from borough.roles.http import serving
@@ -323,6 +324,8 @@ def open_house(folder: Path, ground: Path, authority: Authority) -> Iterator[Hou
     confidential.on_erasure(events.forget)
     city_keys = CityKeys(Home(folder), keys, registry, confidential, clock)
     city_keys.start()
+    enrolment = batches_of(registry, keys, record, clock)
+    enrolment.start()
     city = City(
         clock=clock,
         registry=registry.resources,
@@ -375,6 +378,7 @@ def open_house(folder: Path, ground: Path, authority: Authority) -> Iterator[Hou
         directory=finding.desk,
         people=people.desk(accounts),
         keys=city_keys.desk,
+        enrolment=enrolment,
         mashups=workshop(
             registry, catalogue, history, rights.rights, finding.directory, Home(folder), ()
         ),
@@ -386,6 +390,7 @@ def open_house(folder: Path, ground: Path, authority: Authority) -> Iterator[Hou
             for client in house.clients:
                 client.close()
     finally:
+        enrolment.stop()
         city_keys.stop()
         downlink.stop()
         uplink.stop()

@@ -5,6 +5,7 @@ A route without a row here fails.
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -17,6 +18,8 @@ from ciaas.kernel.address import EndpointId, PointAddress
 from ciaas.kernel.downlink.command import Rung, Step
 from ciaas.kernel.downlink.ports import NewCommand
 from ciaas.management.alarms.ports import Alarm, Harvest, State
+from ciaas.management.enrolment.ports import Batch, Progress
+from ciaas.management.enrolment.ports import Row as Device
 from ciaas.management.subscriptions.ports import DeadLetter, EventKind, Subscription
 from cpaas.access.app import create_app
 from security.aaa.tokens import Scope
@@ -273,6 +276,17 @@ MATRIX: dict[tuple[str, str], Row] = {
     ("DELETE", "/endpoint-groups/{project}/{name}/members/{uuid}"): Row(
         FOREIGN, "/endpoint-groups/T/Z/members/U"
     ),
+    ("GET", "/enrolment-profiles"): Row(FOREIGN, "/enrolment-profiles?project=T"),
+    ("GET", "/enrolment-profiles/{project}/{name}"): Row(FOREIGN, "/enrolment-profiles/T/F"),
+    ("PUT", "/enrolment-profiles/{project}/{name}"): Row(
+        FOREIGN, "/enrolment-profiles/T/F", {"friendly_name": "mine"}
+    ),
+    ("DELETE", "/enrolment-profiles/{project}/{name}"): Row(FOREIGN, "/enrolment-profiles/T/F"),
+    ("GET", "/enrolments"): Row(FOREIGN, "/enrolments?project=T"),
+    ("POST", "/enrolments"): Row(FOREIGN, "/enrolments?project=T&profile=F"),
+    ("GET", "/enrolments/{id}"): Row(FOREIGN, "/enrolments/B"),
+    ("POST", "/enrolments/{id}/resume"): Row(FOREIGN, "/enrolments/B/resume"),
+    ("POST", "/enrolments/{id}/result"): Row(FOREIGN, "/enrolments/B/result"),
     ("GET", "/services"): Row(LIST, "/services"),
     ("POST", "/services"): Row(FOREIGN, "/services", SERVICE),
     ("GET", "/services/{uuid}"): Row(FOREIGN, "/services/N"),
@@ -337,9 +351,11 @@ class Others(NamedTuple):
     selection: str = "flows"
     endpoint_group: str = "pumps"
     data_subject: str = "tenant-7"
+    batch: str = "ba7c4000-0000-4000-8000-00000000beef"
+    profile: str = "meters"
 
     def fill(self, text: str) -> str:
-        for letter, name in zip("UPCTGASKJMEVNLZD", self, strict=True):
+        for letter, name in zip("UPCTGASKJMEVNLZDBF", self, strict=True):
             text = text.replace(f"/{letter}", f"/{name}").replace(f"={letter}", f"={name}")
             text = text.replace(f":{letter}", f":{name}")
         return text
@@ -371,6 +387,8 @@ NOWHERE = Others(
     mashup="00000000-0000-4000-8000-00000000dead",
     key="nowhere",
     data_subject="nowhere",
+    batch="00000000-0000-4000-8000-00000000dead",
+    profile="nowhere",
     application="00000000-0000-4000-8000-00000000dead",
     service="00000000-0000-4000-8000-00000000dead",
 )
@@ -389,13 +407,13 @@ def others(shared_house: House) -> Others:
     """A tenant with everything that a tenant can have."""
     house = shared_house
     house.project("water")
-    uuid = house.endpoint("Pump", project="water")
-    point = f"{uuid}/Pump/flow/rate"
+    pump = house.endpoint("Pump", project="water")
+    point = f"{pump}/Pump/flow/rate"
     assert house.observe((point, 1.0, 1_700_000_000)).status_code == 201
-    house.user("owner", {f"{uuid}/#": "OWN"})
+    house.user("owner", {f"{pump}/#": "OWN"})
     group = house.registry.groups.add_group("waterworkers")
     house.registry.groups.add_member(group.id, house.city.accounts.users()[-1].id)
-    body = {"group": "waterworkers", "prefix": f"{uuid}/#", "level": "READ"}
+    body = {"group": "waterworkers", "prefix": f"{pump}/#", "level": "READ"}
     assert house.client().put("/grants", json=body).status_code == 204
     project = next(p for p in house.registry.resources.projects() if p.name == "water")
     house.registry.resources.put_connection("waterworks", project.id, "modbus", {"x": 1}, True)
@@ -403,14 +421,26 @@ def others(shared_house: House) -> Others:
     house.city.keys.named.create(project.id, "flow-key", Use.ENCRYPT, 1)
     mashup = house.registry.mashups.create(project.id, {"name": "Flow"})
     application, service = publish(house)
-    found = Others(uuid, point, mashup=mashup.uuid, application=application, service=service)
+    found = Others(pump, point, mashup=mashup.uuid, application=application, service=service)
     sets = house.registry.sets
     sets.put_selection(project.id, found.selection, {"class": ["Pump"]}, 1, None)
-    sets.add_endpoint(sets.add_endpoint_group(project.id, found.endpoint_group).id, uuid)
+    sets.add_endpoint(sets.add_endpoint_group(project.id, found.endpoint_group).id, pump)
+    enrol(house, project.id, found)
     raise_alarm(house, found)
     record_command(house, found)
     house.registry.jobs.add(Job(found.job, project.id, 1, JOB, None, 1))
     return found
+
+
+def enrol(house: House, project: int, whose: Others) -> None:
+    """Have the water works keep a profile and a batch by it that halted."""
+    document = {"friendly_name": "Meter {serial}"}
+    house.registry.enrolments.put_profile(project, whose.profile, document, None)
+    batch = Batch(
+        whose.batch, project, 1, whose.profile, 1, document, 1, 1, progress=Progress.HALTED
+    )
+    device = Device(2, "m-1", str(uuid.uuid4()), "Meter m-1", None, {}, {})
+    house.registry.enrolments.add(batch, [device])
 
 
 def publish(house: House) -> tuple[str, str]:

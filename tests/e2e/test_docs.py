@@ -95,6 +95,10 @@ def test_how_to_enrol_a_device(desk: Desk) -> None:
     )
 
 
+def test_how_to_enrol_thousands(desk: Desk) -> None:
+    read_along(desk, blocks("howto-enrol-thousands.md"))
+
+
 def test_how_to_follow_a_city(desk: Desk) -> None:
     read_along(desk, blocks("howto-live.md"))
 

@@ -12,6 +12,7 @@ from ciaas.storage.registry.commands.store import Commands
 from ciaas.storage.registry.database import Database
 from ciaas.storage.registry.dependability.states import States
 from ciaas.storage.registry.directory.journal import Journal
+from ciaas.storage.registry.enrolment.store import Enrolments
 from ciaas.storage.registry.events.alarms import Alarms
 from ciaas.storage.registry.events.subscriptions import Subscriptions
 from ciaas.storage.registry.keys.store import NamedKeys
@@ -91,6 +92,7 @@ class Registry:
         self.sessions = Sessions(database, clock)
         self.invitations = Invitations(database, clock)
         self.quotas = Quotas(database)
+        self.enrolments = Enrolments(database)
 
     def version(self) -> int:
         """Return the number of the last change, of whatever kind."""

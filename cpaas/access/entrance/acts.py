@@ -20,6 +20,8 @@ CHANGES: Mapping[str, Act] = {
     "data-subjects": Act.ADMINISTRATION,
     "endpoint-groups": Act.GRANT,
     "endpoints": Act.ADMINISTRATION,
+    "enrolment-profiles": Act.ADMINISTRATION,
+    "enrolments": Act.ADMINISTRATION,
     "grants": Act.GRANT,
     "groups": Act.GRANT,
     "jobs": Act.ADMINISTRATION,

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from ciaas.kernel.address import EndpointId
 from ciaas.limits import ENDPOINTS_PER_PROJECT_MAX, FRIENDLY_NAME_CHARS_MAX, METADATA_BYTES_MAX
 from ciaas.ports import Clock, Conflict, Endpoint, Feed, Missing
-from ciaas.storage.registry.database import Database
+from ciaas.storage.registry.database import Change, Database
 from ciaas.storage.registry.document import check_text, decode, encode
 from ciaas.storage.registry.model import decode_model
 from ciaas.storage.registry.resources.declaration import below
@@ -58,18 +58,7 @@ class Endpoints:
             known = change.connection.execute(ENDPOINTS.filter_by(uuid=new)).one_or_none()
             if known is not None:
                 raise Conflict(_taken(new, known.deleted_at is not None))
-            there = (
-                sa.select(sa.func.count())
-                .select_from(endpoint)
-                .where(endpoint.c.project == project, endpoint.c.deleted_at.is_(None))
-            )
-            change.check_quota(project, "endpoints", there, 1)
-            change.check_room(
-                there,
-                ENDPOINTS_PER_PROJECT_MAX,
-                f"project {project} has {ENDPOINTS_PER_PROJECT_MAX:,} endpoints already: "
-                "delete some or use another project",
-            )
+            check_endpoints_room(change, project, 1)
             change.connection.execute(
                 endpoint.insert().values(
                     uuid=new,
@@ -156,6 +145,26 @@ class Endpoints:
             ):
                 change.connection.execute(statement)
             return to_endpoint(change.connection.execute(ENDPOINTS.filter_by(uuid=uuid)).one())
+
+
+def check_endpoints_room(change: Change, project: int, more: int) -> None:
+    """Make sure that a project may have so many endpoints more.
+
+    Raises:
+        Conflict: its quota, or ENDPOINTS_PER_PROJECT_MAX, is reached.
+    """
+    there = (
+        sa.select(sa.func.count())
+        .select_from(endpoint)
+        .where(endpoint.c.project == project, endpoint.c.deleted_at.is_(None))
+    )
+    change.check_quota(project, "endpoints", there, more)
+    change.check_room(
+        there,
+        ENDPOINTS_PER_PROJECT_MAX - more + 1,
+        f"project {project} may have {ENDPOINTS_PER_PROJECT_MAX:,} endpoints: "
+        "delete some or use another project",
+    )
 
 
 def present(connection: sa.Connection, uuid: str) -> Endpoint:

@@ -13,6 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from ciaas.storage.registry.database import Database
+from ciaas.storage.registry.enrolment.tables import batch
 from ciaas.storage.registry.events.tables import subscription
 from ciaas.storage.registry.keys.tables import key_version
 from ciaas.storage.registry.oidc.tables import signing_key
@@ -41,6 +42,7 @@ SEALED = (
         key_version.c.sealed,
     ),
     SealedColumn("second factors", factor.c.account, (factor.c.account,), factor.c.sealed),
+    SealedColumn("enrolments", batch.c.id, (batch.c.uuid,), batch.c.sealed),
     SealedColumn("signing keys", signing_key.c.id, (signing_key.c.kid,), signing_key.c.sealed),
 )
 

@@ -1,0 +1,1 @@
+"""Enrolment of many devices at once: profiles, sheets, batches."""

@@ -1,0 +1,1 @@
+"""Enrolment in bulk, in the registry."""
