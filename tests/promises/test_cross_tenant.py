@@ -70,7 +70,7 @@ PLAIN_QUERIES = frozenset(
     "max separator blocked publicKey propertiesFileName threshold class implements tag constraint "
     "unit quantity near box value verdict state silent permission what sort every wait action "
     "kind severity state open format level status rung history since until number version "
-    "terminal count acknowledged at who scope".split()
+    "terminal count acknowledged at who scope revision".split()
 )
 """Parameters that name nothing that could be somebody's."""
 
