@@ -44,7 +44,7 @@ def gardener(city: House) -> httpx.Client:
 
 
 def made(client: httpx.Client, **changed: Any) -> dict[str, Any]:
-    answer = client.post("/applications", json=NEW | changed)
+    answer = client.post("/applications", json=NEW | changed, params={"project": "city"})
     assert answer.status_code == 201, answer.text
     found: dict[str, Any] = answer.json()
     return found
