@@ -36,7 +36,7 @@ _OWNER_ALONE = 0o077
 
 as_json = click.option("--json", "json_", is_flag=True, help="One JSON object on the last line.")
 
-_BENCHES = ("uplink", "latency", "query", "modbus", "live", "rights", "mashup", "audit")
+_BENCHES = ("uplink", "latency", "query", "modbus", "live", "rights", "mashup", "audit", "enrol")
 """Named here too: importing them takes a second."""
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from borough.bench import audit, latency, live, mashup, modbus, query, rights, uplink
+from borough.bench import audit, enrol, latency, live, mashup, modbus, query, rights, uplink
 from borough.bench.limits import RUN_S_MAX
 from borough.bench.result import Result
 from borough.bench.rig.child import BenchError
@@ -28,6 +28,7 @@ _BENCHES: Mapping[str, tuple[Sequence[str], Callable[..., Result]]] = {
     "modbus": (modbus.CASES, modbus.bench),
     "mashup": (mashup.CASES, mashup.bench),
     "audit": (audit.CASES, audit.bench),
+    "enrol": (enrol.CASES, enrol.bench),
 }
 
 

@@ -30,6 +30,8 @@ LINE_BYTES_MAX = 1_000_000
 """Longest line between the bench and a child process."""
 ENROL_PARALLEL = 8
 """Requests of the enrolment under way at a time."""
+ENROL_BATCH_S_MAX = 100.0
+"""How long a sheet may take before the bench gives up."""
 PROBES_WAITING_MAX = 200
 """Probes published and not yet seen: ten seconds' worth; more means that nothing arrives."""
 RIGHTS_GRANTS = 1_000_000

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from borough.bench import audit, latency, live, mashup, query, uplink
+from borough.bench import audit, enrol, latency, live, mashup, query, uplink
 from borough.bench.limits import ENROL_PARALLEL
 from borough.bench.result import Result
 from borough.bench.rig.past import MINUTE_MS, YEAR_MS
@@ -36,6 +36,10 @@ def run_audit(settings: Settings) -> Result:
     return audit.bench(settings, audit.CASES, 1, SAID.append, audit.Plan(2, 0.3, 0.1))
 
 
+def run_enrol(settings: Settings) -> Result:
+    return enrol.bench(settings, enrol.CASES, 1, SAID.append, enrol.Plan(20, 5))
+
+
 def run_query(settings: Settings) -> Result:
     samples = YEAR_MS // MINUTE_MS + 5_000
     plan = query.Plan(1, 1, samples, requests=2, warm=1, window_s=1.0, rate=50.0)
@@ -54,6 +58,7 @@ def run_mashup(settings: Settings) -> Result:
         (run_latency, ["2k"]),
         (run_live, ["2k", "stalled"]),
         (run_audit, ["point", "history"]),
+        (run_enrol, ["batch", "redeem"]),
         (run_query, ["day", "year", "ingest"]),
         (run_mashup, ["rate", "share"]),
     ],
