@@ -55,9 +55,9 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> tuple[Node, Path]:
     for source in _SOURCES.iterdir():
         if source.is_file():
             shutil.copy(source, folder)
-    node = find_node(CONSOLE.node_lock)
-    install = [str(node.npm), "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
     try:
+        node = find_node(CONSOLE.node_lock)
+        install = [str(node.npm), "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
         node.run([*install, "--loglevel=error"], folder, "installing openid-client", _INSTALL_S)
     except BuildError as error:
         if "BOROUGH_CI" in os.environ:
