@@ -152,6 +152,12 @@ def plant(platform: LockedPlatform, client: httpx.Client) -> dict[str, bytes]:
     made("POST", "/users", {"name": "ada"})
     made("PATCH", "/users/ada", {"password": USER_PASSWORD})
     session = made("POST", "/login", {"name": "ada", "password": USER_PASSWORD})["token"]
+    signed_in = httpx.post(
+        f"{client.base_url}account/second-factor",
+        headers={"Authorization": f"Bearer {session}"},
+        json={"password": USER_PASSWORD},
+    )
+    assert signed_in.is_success, signed_in.text
     token = made("POST", "/tokens", {"label": "app", "scopes": ["read"]})["token"]
     webhook = {"url": "http://198.41.0.4:9/", "filter": {"text": "nothing"}}
     secret = made("POST", "/subscriptions", webhook)["secret"]
@@ -175,6 +181,7 @@ def plant(platform: LockedPlatform, client: httpx.Client) -> dict[str, bytes]:
     bearer = {"Authorization": f"Bearer {access.json()['access_token']}"}
     assert httpx.get(f"{client.base_url}account", headers=bearer).status_code == 200
     return {
+        "second factor": signed_in.json()["secret"].encode(),
         "client secret": client_secret.encode(),
         "access token": access.json()["access_token"].encode(),
         "adapter password": ADAPTER_PASSWORD.encode(),
@@ -232,6 +239,7 @@ def traces(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Traces]:
         found.planted = plant(platform, client)
         assert client.post("/keys/rotate").status_code == 202
         until(lambda: client.get("/keys/ring").json()["rewrap"]["done"], "the end of the re-wrap")
+        assert client.get("/keys/ring").json()["rewrap"]["failures"] == []
         ring = platform.keys()
         found.planted |= plant_in_the_ring(ring) | private_keys(platform.files, ring.ca_passphrase)
         found.planted |= signing_keys(platform.files, ring)
