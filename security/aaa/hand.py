@@ -131,6 +131,8 @@ class Hand:
         counts here as soon as one of its members lies below the path.
         """
         levels = [self.level(path, moment)]
+        if levels[0] is Level.DENY:
+            return Level.DENY
         if self.is_plain:
             return meet([*levels, *self.plain.below(path)])
         below = {*self.plain.paths_below(path), *self._permitted_below(path)}

@@ -53,11 +53,12 @@ class Listener:
     def __init__(self, tenants: Tenants) -> None:
         self.heard: list[str] = []
         self.granted: queue.Queue[list[Any]] = queue.Queue()
-        self._connected = threading.Event()
+        self._connected, self.gone = threading.Event(), threading.Event()
         own, (host, _, port) = tenants.mallory, tenants.platform.mqtts.rpartition(":")
         self.client = mqtt.Client(CallbackAPIVersion.VERSION2, own.uuid, protocol=mqtt.MQTTv311)
         self.client.tls_set_context(platform_tls(own.authority, own.certificate, own.key))
         self.client.on_connect = lambda *_: self._connected.set()
+        self.client.on_disconnect = lambda *_: self.gone.set()
         self.client.on_message = lambda _c, _d, message: self.heard.append(message.topic)
         self.client.on_subscribe = lambda _c, _d, _mid, codes, _p: self.granted.put(codes)
         self.client.connect(host, int(port))
@@ -171,6 +172,18 @@ def test_a_live_feed_and_every_export_have_nothing_of_another_tenant(tenants: Te
         exported = asked(outsider, form)
         assert uuid.encode() not in exported and made.encode() in exported
         assert uuid.encode() in asked(admin, form)
+
+
+def test_a_right_taken_from_a_device_ends_its_session_within_a_second(tenants: Tenants) -> None:
+    admin, path = tenants.platform.client(), f"/endpoints/{tenants.mallory.uuid}/banned"
+    listener = Listener(tenants)
+    try:
+        assert listener.subscribe(f"@set/{tenants.mallory.uuid}/#")
+        assert admin.put(path, params={"blocked": "true"}).status_code == 204
+        assert listener.gone.wait(1.0)
+    finally:
+        listener.close()
+        assert admin.put(path, params={"blocked": "false"}).status_code == 204
 
 
 def asked(client: httpx.Client, form: str) -> bytes:
