@@ -10,8 +10,6 @@ PROBLEM_FAULTS_MAX = 20
 # -- the record of accesses
 RECORDED_TEXT_CHARS_MAX = 1_024
 """Of a path, a query and each further text of one entry; the rest is cut off."""
-RECORD_GATHER_S = 0.004
-"""How long accesses gather before they are written together, while several come at a time."""
 EXPORT_STEP = 1_000
 """Entries of the record that an export reads at a time."""
 RECORD_OWED_MAX = 1_000

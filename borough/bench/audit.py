@@ -1,6 +1,6 @@
 """Bench ``audit``: what it costs that every read is recorded before it is answered.
 
-The same GET is asked by 16 clients, each as soon as it has its answer, of the API as it is and of
+The same GET is asked by 64 clients, each as soon as it has its answer, of the API as it is and of
 the same API without a record, one window after the other, over the same stores in one process.
 Each is the time per answer at saturation; the record is appended and synced to the disk.
 """
@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from borough.bench.load.crowd import Ask, Crowd
+from borough.bench.load.saturation import Saturation
 from borough.bench.result import Case, Pair, Result
 from borough.bench.rig.child import child
 from borough.bench.rig.installation import Installation, place, running
@@ -30,7 +30,7 @@ _SECOND_MS = 1_000
 class Plan:
     """How large a run is."""
 
-    clients: int = 16
+    clients: int = 64
     window_s: float = 5.0
     warm_s: float = 1.0
     """Before the first window of each side."""
@@ -80,17 +80,14 @@ def _case(
     plan: Plan,
 ) -> Case:
     """Measure one request on both sides, which take turns at being the first."""
-    headers = {"Authorization": f"Bearer {token}"}
-    ours, bare = (
-        Crowd(side, headers, [Ask("GET", path)], plan.clients, every_s=0.0) for side in sides
-    )
-    for crowd in (ours, bare):
-        crowd.saturate(plan.warm_s)
+    ours, bare = (Saturation(side, path, token, plan.clients) for side in sides)
+    for side in (ours, bare):
+        side.run(plan.warm_s)
     measured = []
     for number in range(pairs):
         found = {}
-        for crowd in (ours, bare) if number % 2 else (bare, ours):
-            found[crowd is ours] = _SECOND_MS / crowd.saturate(plan.window_s)
+        for side in (ours, bare) if number % 2 else (bare, ours):
+            found[side is ours] = _SECOND_MS / side.run(plan.window_s)
         measured.append(Pair(found[True], found[False]))
         say(
             f"pair {number + 1}: {name} {measured[-1].ours:.3f} ms an answer recorded, "

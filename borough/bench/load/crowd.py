@@ -54,41 +54,6 @@ class Crowd:
             raise BenchError(faults[0])
         return [seconds for own in taken for seconds in own]
 
-    def saturate(self, window_s: float) -> float:
-        """Return how many answers per second come when each client asks as soon as it has one.
-
-        Raises:
-            BenchError: an answer was no 200, or none came.
-        """
-        counts = [0] * self.clients
-        faults: list[str] = []
-        begun = time.perf_counter()
-
-        def ask(number: int) -> None:
-            connection = http.client.HTTPConnection(*self.listen, timeout=_ANSWER_S)
-            try:
-                while time.perf_counter() < begun + window_s and not faults:
-                    wanted = self.asks[(number + counts[number]) % len(self.asks)]
-                    connection.request(wanted.verb, wanted.path, wanted.body, dict(self.headers))
-                    answer = connection.getresponse()
-                    body = answer.read()
-                    if answer.status != http.client.OK:
-                        faults.append(f"{wanted.path} was answered {answer.status}: {body[:200]!r}")
-                    counts[number] += 1
-            except (OSError, http.client.HTTPException) as error:
-                faults.append(f"no answer: {error}")
-            finally:
-                connection.close()
-
-        threads = [threading.Thread(target=ask, args=(n,)) for n in range(self.clients)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        if faults:
-            raise BenchError(faults[0])
-        return sum(counts) / (time.perf_counter() - begun)
-
     def _ask(self, number: int, window_s: float, taken: list[float], faults: list[str]) -> None:
         connection = http.client.HTTPConnection(*self.listen, timeout=_ANSWER_S)
         begin = time.monotonic() + self.every_s * number / self.clients
