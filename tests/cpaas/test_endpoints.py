@@ -32,6 +32,8 @@ def test_a_new_endpoint_is_its_makers_and_has_clouds_fields(house: House) -> Non
         "supportedFormats": [],
         "groupMemberships": [],
         "feed": None,
+        "lastSeen": None,
+        "certificateExpires": None,
         "dataModel": None,
     }
     assert client.get(f"/endpoints/{uuid}").json() == made.json()

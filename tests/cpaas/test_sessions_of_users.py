@@ -5,6 +5,7 @@ from __future__ import annotations
 import httpx
 import pytest
 
+from security.aaa import sessions as module
 from security.aaa.tokens import Scope
 from security.limits import SIGN_IN_FAILURES_FREE
 from tests.cpaas.conftest import NO_TLS, USER_SCOPES, House
@@ -167,3 +168,19 @@ def test_a_browser_is_known_at_its_next_sign_in(house: House) -> None:
         house.client(token=None).post("/login", json=body | {"password": "x" * 12})
     assert house.client(token=None).post("/login", json=body).status_code == 429
     assert browser.post("/session", json=body, headers=own).status_code == 204
+
+
+def test_last_uses_wait_in_bounded_memory(
+    house: House, anna: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.city.people.sessions.flush()
+    monkeypatch.setattr(module, "USES_WAITING_MAX", 1)
+    assert house.client().get("/account").status_code == 200
+    [before] = anna.get("/sessions").json()
+    for _ in range(3):
+        assert anna.get("/account").status_code == 200
+    [after] = anna.get("/sessions").json()
+    assert after["last_used_at"] == before["last_used_at"]
+    house.city.people.sessions.flush()
+    assert anna.get("/account").status_code == 200
+    assert anna.get("/sessions").json()[0]["last_used_at"] >= before["last_used_at"]

@@ -109,6 +109,8 @@ class EndpointEntity(EndpointSummary):
     supportedFormats: list[str]
     groupMemberships: list[str]
     feed: str | None
+    lastSeen: str | None
+    certificateExpires: str | None
     dataModel: DataModel | None
 
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeAlias
 
+import numpy as np
+
 from ciaas.kernel.model import EndpointModel, Node, Thing
 from ciaas.ports import Endpoint
+from cpaas.access.answers.documents import rfc3339
 from cpaas.access.caller import Caller
 from security.aaa.levels import Level
 
@@ -44,8 +47,24 @@ def entity(caller: Caller, endpoint: Endpoint, online: bool) -> dict[str, Any]:
         **formats,
         "groupMemberships": _groups(caller, endpoint),
         "feed": endpoint.feed,
+        "lastSeen": _last_seen(caller, endpoint) if held >= Level.READ else None,
+        "certificateExpires": _expiry(caller, endpoint) if held >= Level.CONFIGURE else None,
         "dataModel": None if model is None else _seen(caller, endpoint, model, formats, online),
     }
+
+
+def _last_seen(caller: Caller, endpoint: Endpoint) -> str | None:
+    """Return when the newest sample of the endpoint arrived."""
+    points = [point.id for point in caller.city.catalogue.under((endpoint.uuid,))]
+    received = caller.city.history.latest(np.array(points, np.uint32)).received
+    return rfc3339(int(received.max())) if len(received) else None
+
+
+def _expiry(caller: Caller, endpoint: Endpoint) -> str | None:
+    """Return when the last certificate of the endpoint ends that was not denied."""
+    found = caller.city.provisioning.certificates.certificates(endpoint.uuid)
+    ends = [entry.not_after for entry in found if not entry.revoked]
+    return rfc3339(max(ends)) if ends else None
 
 
 def _groups(caller: Caller, endpoint: Endpoint) -> list[str]:

@@ -8,7 +8,12 @@ import pytest
 
 from security.aaa.errors import RuleBroken, Throttled
 from security.aaa.passwords import Passwords
-from security.limits import PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN, PASSWORD_HASHES_AT_ONCE
+from security.limits import (
+    PASSWORD_CHARS_MAX,
+    PASSWORD_CHARS_MIN,
+    PASSWORD_HASHES_AT_ONCE,
+    PASSWORD_HASHES_RESERVED,
+)
 
 
 @pytest.mark.parametrize("length", [PASSWORD_CHARS_MIN, PASSWORD_CHARS_MAX])
@@ -72,3 +77,15 @@ def test_more_at_once_than_the_bound_are_turned_away() -> None:
         thread.join()
     assert turned_away.is_set()
     assert slow.verify(slow.hash("correct horse battery"), "correct horse battery")
+
+
+def test_known_devices_have_a_place_that_strangers_cannot_take() -> None:
+    passwords = Passwords(time_cost=1, memory_kib=8, lanes=1, wait_s=0.05)
+    stored = passwords.hash("correct horse battery")
+    taken = [passwords._places.acquire(blocking=False) for _ in range(PASSWORD_HASHES_AT_ONCE)]
+    assert taken == [True] * PASSWORD_HASHES_AT_ONCE
+    with pytest.raises(Throttled):
+        passwords.verify(stored, "correct horse battery")
+    assert passwords.verify(stored, "correct horse battery", known=True)
+    reserved = [passwords._reserved.acquire(blocking=False) for _ in range(2)]
+    assert reserved.count(True) == PASSWORD_HASHES_RESERVED
