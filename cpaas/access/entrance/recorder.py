@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 from anyio import CapacityLimiter, to_thread
 
-from cpaas.limits import RECORD_GATHER_S
 from security.ports import Record
 
 
@@ -21,9 +20,7 @@ class Recorder:
     """The record as coroutines see it; for one event loop.
 
     While one group is on its way to the disk, further entries gather and make the next: requests
-    at the same time share a thread and an fsync. What gathers belongs to requests under way. When
-    a group had several, the next gathers for RECORD_GATHER_S longer: a write costs about as much
-    processor time as ten entries, and who asks alone waits for nobody.
+    at the same time share a thread and an fsync. What gathers belongs to requests under way.
     """
 
     def __init__(self, record: Record):
@@ -46,12 +43,8 @@ class Recorder:
 
     async def _write(self) -> None:
         try:
-            several = False
             while self._waiting:
-                if several:
-                    await asyncio.sleep(RECORD_GATHER_S)
                 group, self._waiting = self._waiting, []
-                several = len(group) > 1
                 await self._write_group(group)
         finally:
             self._writing = None
