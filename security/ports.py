@@ -93,7 +93,7 @@ class Permit:
 
     id: int
     subject: str
-    """``user:<number>``, ``group:<number>``, or another kind as `security.aaa.subjects` writes it."""
+    """``user:<number>``, ``group:<number>``, or another kind, see `security.aaa.subjects`."""
     extent: Extent
     level: Level
     starts: int | None = None

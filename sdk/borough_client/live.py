@@ -16,7 +16,7 @@ class Event(NamedTuple):
     """One event of the feed."""
 
     kind: str
-    """``samples``, ``alarm``, ``command``, ``metadata``, or ``gap``: something before is missing."""
+    """``samples``, ``alarm``, ``command``, ``metadata``, or ``gap``: something is missing."""
     data: Any
     """Of ``samples`` a list of samples, else a document."""
     id: str

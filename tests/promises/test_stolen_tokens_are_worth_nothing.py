@@ -60,10 +60,10 @@ class App:
             who = {"to": "authorize", "name": self.name, "password": PASSWORD}
             signed_in = browser.post(f"/oauth2/login?{asked}", data=who)
             page = browser.get(signed_in.headers["location"]).text
-            found = re.search(r'name="account" value="(\d+)"', page)
+            account = re.search(r'name="account" value="(\d+)"', page)
             action = re.search(r'action="([^"]+)"', page)
-            assert found and action, page
-            decided = {"account": found[1], "decision": "allow"}
+            assert account and action, page
+            decided = {"account": account[1], "decision": "allow"}
             back = browser.post(unescape(action[1]), data=decided).headers["location"]
         self.code = parse_qs(urlsplit(back).query)["code"][0]
         found: dict[str, Any] = self.redeem().json()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from security.aaa.subjects import (
+    Party,
     app_subject,
     check_purpose,
     check_subject,
@@ -73,6 +74,6 @@ def test_a_purpose_is_one_word() -> None:
 def test_a_caller_is_the_user_an_application_and_what_is_claimed() -> None:
     anna = User(3, "anna", None, False)
     person = Principal(anna, frozenset(), 1, subjects=frozenset({"robot:x"}))
-    assert person.party("energy") == (3, {"robot:x"}, "energy")
+    assert person.party("energy") == Party(3, frozenset({"robot:x"}), "energy")
     app = Principal(User(4, APP, None, False), frozenset(), 1, purpose="billing")
-    assert app.party("energy") == (4, {APP}, "billing")
+    assert app.party("energy") == Party(4, frozenset({APP}), "billing")

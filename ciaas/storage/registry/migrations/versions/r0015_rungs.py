@@ -1,4 +1,4 @@
-"""A number for each rung that a command reached, what live feeds resume by; who reads the record."""
+"""A number for each rung of a command, what live feeds resume by; who reads the record."""
 
 import sqlalchemy as sa
 from alembic import op
