@@ -43,7 +43,9 @@ class ChainedRecord:
         self._owner: NDArray[np.int64] = np.full(1_024, _NOBODY, np.int64)
         """Project of each point, by number."""
         self._platform: int | None = None
+        self._looked = False
         catalogue.on_points(self._learn)
+        catalogue.on_changes(lambda _: self._look_again())
 
     def append(self, entry: Mapping[str, Any]) -> None:
         """Return after the entry is on disk; see `append_all`."""
@@ -59,7 +61,8 @@ class ChainedRecord:
 
     def chain_of_project(self, project: int) -> int:
         """Return the chain of a project; the project of the platform has the platform's."""
-        if self._platform is None:
+        if self._platform is None and not self._looked:
+            self._looked = True  # first: a change meanwhile has it looked for again
             found = [one.id for one in self._projects() if one.name == PLATFORM_PROJECT]
             self._platform = found[0] if found else None
         return PLATFORM if project == self._platform else project
@@ -76,6 +79,10 @@ class ChainedRecord:
         return frozenset(project for project in owners if project != _NOBODY)
 
     # -- private pieces
+
+    def _look_again(self) -> None:
+        """Look for the platform's project once more: a listener of the catalogue."""
+        self._looked = False
 
     def _placed(self, entry: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         entry = dict(entry)

@@ -142,3 +142,23 @@ def test_what_is_left_of_a_deleted_endpoint_is_its_projects(towns: Towns) -> Non
 def test_entries_that_are_no_requests_have_an_act_too(towns: Towns, kind: str, act: str) -> None:
     [placed] = towns.placed(kind=kind)
     assert placed["act"] == act
+
+
+def test_projects_are_asked_for_after_a_change_alone(towns: Towns) -> None:
+    asked: list[int] = []
+    projects = towns.registry.resources.projects
+    late = [project for project in projects() if project.name != "platform"]
+
+    def counted() -> list[Any]:
+        asked.append(1)
+        return late
+
+    record = ChainedRecord(towns.file, towns.catalogue, counted)
+    for _ in range(3):
+        assert record.chain_of_project(towns.project["platform"]) != 0
+    assert len(asked) == 1
+    late.append(next(project for project in projects() if project.name == "platform"))
+    towns.registry.resources.create_project("c")
+    towns.catalogue.refresh()
+    assert record.chain_of_project(towns.project["platform"]) == 0
+    assert len(asked) == 2
