@@ -68,6 +68,7 @@ def starting(home: Home, settings: Settings, *, quiet: bool = False) -> Iterator
             "BOROUGH_HOME": str(home.path),
             "BOROUGH_HTTP": str(settings.http),
             "BOROUGH_MQTTS": str(settings.mqtts),
+            "BOROUGH_MODE": settings.mode,
             **({} if settings.est is None else {"BOROUGH_EST": str(settings.est)}),
             "BOROUGH_OUTGOING_ALLOW": json.dumps(settings.outgoing_allow),
             # A bench and a test are not to share their processor with a build.

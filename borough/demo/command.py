@@ -32,7 +32,9 @@ def demo(home: Home, settings: Settings, seconds: float | None, as_json: bool) -
     allowed = (*settings.outgoing_allow, "127.0.0.1/32")
     # Its devices renew their certificates, as those of a city do.
     est = settings.est or Listen("127.0.0.1", free_port())
-    settings = settings.model_copy(update={"outgoing_allow": allowed, "est": est})
+    # The quarter is a project of its own beside that of the city.
+    told = {"outgoing_allow": allowed, "est": est, "mode": "public"}
+    settings = settings.model_copy(update=told)
     with starting(home, settings) as coming:
         # Imported while the platform starts: together these take a second of processor time.
         from borough.demo.children import ChildError
