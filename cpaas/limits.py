@@ -182,5 +182,7 @@ JOB_SWEEP_EACH_S = 3_600.0
 """How often what a crash left of objects is looked for."""
 
 # -- enrolment
+ENROLMENT_SHEETS_AT_ONCE = 2
+"""Being read; further ones wait: a large sheet takes some ten times its size of memory."""
 ENROLMENT_PREVIEW_ROWS = 20
 """Devices that a preview shows as they would be enrolled."""

@@ -26,7 +26,7 @@ from security.encryption.public_keys import from_request, from_text
 from security.limits import DEVICE_CERTIFICATE_DAYS, DEVICE_CERTIFICATE_DAYS_MIN
 from security.ports import CertificateEntry, CertificateStore, ProvisionEntry
 
-__all__ = ["CLOUDIO_PORT", "Bundle", "Provisioning", "ProvisioningError"]
+__all__ = ["CLOUDIO_PORT", "Bundle", "Provisioning", "ProvisioningError", "check_feed"]
 
 CLOUDIO_PORT = 8883
 """Stock cloud.iO devices know no other."""
@@ -123,19 +123,23 @@ class Provisioning:
             ProvisioningError: a property would break stock devices, no device may feed the
                 endpoint, or it is not known under which name devices reach this platform.
         """
-        _check_feed(endpoint)
+        check_feed(endpoint)
         own = check_properties(properties)
-        if "hostUri" not in own and _is_unspecified(self.host):
-            raise ProvisioningError(
-                "the platform listens on every address and does not know its own name; give the "
-                "property hostUri, and that name in the setting certificate_names"
-            )
+        self.check_reachable(own)
         token = secrets.token_hex(32)
         expires_at = self.clock.now_ms() + PROVISION_TOKEN_LIFE_MS
         self.certificates.put_provision(
             ProvisionEntry(_digest(token), endpoint.uuid, expires_at, own)
         )
         return token
+
+    def check_reachable(self, properties: Mapping[str, str]) -> None:
+        """Raise ProvisioningError when a bundle could not say where its device connects to."""
+        if "hostUri" not in properties and _is_unspecified(self.host):
+            raise ProvisioningError(
+                "the platform listens on every address and does not know its own name; give the "
+                "property hostUri, and that name in the setting certificate_names"
+            )
 
     def redeem(self, token: str, public_key: str | None, name: str | None) -> Bundle | None:
         """Use a token up and return its bundle; None when it is unknown, used or expired.
@@ -254,7 +258,7 @@ class Provisioning:
             ProvisioningError: as `sign`.
             Missing: there is no such endpoint.
         """
-        _check_feed(self.registry.endpoint(uuid))
+        check_feed(self.registry.endpoint(uuid))
         if days is not None and not self.days_min <= days <= self.days:
             raise ProvisioningError(
                 f"a device's certificate lives {self.days_min:g} to {self.days:g} days"
@@ -277,7 +281,8 @@ class Provisioning:
         return issued
 
 
-def _check_feed(endpoint: Endpoint) -> None:
+def check_feed(endpoint: Endpoint) -> None:
+    """Raise ProvisioningError for an endpoint that no device may feed."""
     if endpoint.feed not in (None, Feed.DEVICE):
         raise ProvisioningError(
             f"the endpoint is fed by its {endpoint.feed}; create another one for a device"

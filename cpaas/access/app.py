@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from anyio import CapacityLimiter
 from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import Response
@@ -18,7 +19,7 @@ from cpaas.access.routes.assurance import accesses, backup, dependability, metri
 from cpaas.access.routes.commands import commands, setting
 from cpaas.access.routes.composition import mashups, publishing, templates
 from cpaas.access.routes.directory import changes, search, services
-from cpaas.access.routes.enrolment import enrolments, profiles
+from cpaas.access.routes.enrolment import enrolments, profiles, replacement
 from cpaas.access.routes.events import alarms, live, subscriptions
 from cpaas.access.routes.oidc import authorize, device, sign_out, tokens
 from cpaas.access.routes.oidc import browser as provider_pages
@@ -48,6 +49,7 @@ from cpaas.access.routes.resources import (
 from cpaas.access.routes.samples import data, history, observations, quarantine
 from cpaas.access.routes.security import data_subjects, key_ring, keys
 from cpaas.access.routes.sets import endpoint_groups, selections
+from cpaas.limits import ENROLMENT_SHEETS_AT_ONCE
 from security.limits import PASSWORD_HASHES_RESERVED
 
 PREFIX = "/api/v1"
@@ -67,6 +69,7 @@ def create_app(city: City) -> FastAPI:
     app.state.doorway = session.Doorway()
     app.state.known_doorway = session.Doorway(PASSWORD_HASHES_RESERVED)
     app.state.token_doorway = tokens.doorway()
+    app.state.sheets = CapacityLimiter(ENROLMENT_SHEETS_AT_ONCE)
     problems.install(app)
     provider_pages.install(app)
     # The one added last is passed first.
@@ -81,7 +84,7 @@ def create_app(city: City) -> FastAPI:
         connections, quarantine, objects, jobs, dependability, live, alarms, subscriptions, search,
         changes, setting, commands, templates, mashups, publishing, key_ring, keys, data_subjects, applications,
         services, selections, endpoint_groups, credentials, sessions, invitations, quotas,
-        profiles, enrolments,
+        profiles, enrolments, replacement,
     ):  # fmt: skip
         app.include_router(routes.router, prefix=PREFIX)
     app.include_router(est.router)  # where RFC 7030 wants it

@@ -6,15 +6,20 @@ import csv
 import io
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
 import pytest
 
 from ciaas import limits
+from ciaas.kernel.address import EndpointId
 from ciaas.management.enrolment import batches
+from ciaas.management.enrolment.ports import Profile
+from ciaas.management.enrolment.sheet import Sheet
+from ciaas.ports import Feed
 from ciaas.storage.registry.enrolment import store
-from cpaas.limits import ENROLMENT_PREVIEW_ROWS
+from cpaas.limits import ENROLMENT_PREVIEW_ROWS, ENROLMENT_SHEETS_AT_ONCE
 from security.aaa.levels import Level
 from security.ports import Grant
 from tests.ciaas.management.enrolment.test_sheets_of_devices import PROFILE
@@ -65,6 +70,7 @@ def test_a_sheet_becomes_endpoints_whose_tokens_work_once(
     group = maker.put("/endpoint-groups/city/lamps")
     assert group.status_code == 200, group.text
     profile = PROFILE | {"friendly_name": "Lamp {serial}", "endpoint_group": "lamps"}
+    profile |= {"properties": {"hostUri": "devices.city.example"}}
     put = maker.put("/enrolment-profiles/city/lamps", json=profile)
     assert put.json()["revision"] == 2, put.text
     text = "serial,street,lat,lon\nL-1,High Street,60.1,24.9\nL-2,Low Street,,\n"
@@ -92,7 +98,10 @@ def test_a_sheet_becomes_endpoints_whose_tokens_work_once(
     anybody = house.client(token=None)
     redeemed = anybody.get(f"/provision/{first['token']}")
     assert redeemed.json()["endpoint"] == first["endpoint"]
+    assert "devices.city.example" in redeemed.json()["properties"].values()
     assert anybody.get(f"/provision/{first['token']}").status_code == 404
+    [fed] = maker.get(f"/endpoints/{first['endpoint']}/devices").json()
+    assert (fed["serial"], fed["until"]) == ("L-1", None)
 
 
 def test_tokens_are_handed_out_once_and_only_to_who_made_the_batch(
@@ -207,3 +216,71 @@ def test_bounds_of_what_a_project_keeps(
         ENROLMENT_PREVIEW_ROWS,
         ENROLMENT_PREVIEW_ROWS + 1,
     )
+
+
+def test_a_replaced_device_leaves_endpoint_history_and_rights(
+    house: House, maker: httpx.Client
+) -> None:
+    batch = ended(maker, begin(maker, sheet("L-1", "L-2")).json()["id"])["id"]
+    one, other = maker.post(f"/enrolments/{batch}/result", params={"form": "json"}).json()
+    uuid, anybody = one["endpoint"], house.client(token=None)
+    before = anybody.get(f"/provision/{one['token']}").json()
+    address = f"{uuid}/lamp/state/power"
+    assert house.observe((address, 7.0, 1_700_000_000)).status_code == 201
+    # As what its device delivered.
+    house.registry.resources.change_endpoint(EndpointId(uuid), feed=Feed.DEVICE)
+    reader = house.user("reader", {f"{uuid}/#": "READ"})
+    path = f"/endpoints/{uuid}/devices"
+    taken = maker.post(path, json={"serial": "L-2"})
+    assert taken.status_code == 409, taken.text
+    [kept] = maker.get(f"/endpoints/{uuid}/certificates").json()
+    assert not kept["revoked"], "what is refused denies nothing"
+    replaced = maker.post(path, json={"serial": "N-1"})
+    assert replaced.status_code == 201, replaced.text
+    assert replaced.headers["Cache-Control"] == "no-store"
+    assert replaced.json()["certificatesRevoked"] == 1
+    [denied] = maker.get(f"/endpoints/{uuid}/certificates").json()
+    assert denied["revoked"]
+    assert house.registry.certificates.in_force(0) == {}
+    assert house.room.sent_away == [uuid]
+    after = anybody.get(f"/provision/{replaced.json()['token']}").json()
+    assert after["endpoint"] == uuid
+    assert after["clientCertificate"] != before["clientCertificate"]
+    assert reader.get(f"/data/{address}").json()["value"] == 7.0
+    first, second = maker.get(path).json()
+    assert (first["serial"], second["serial"]) == ("L-1", "N-1")
+    assert first["until"] == second["since"] and second["until"] is None
+    again = begin(maker, sheet("L-1"))
+    assert again.status_code == 202, "the device that was taken down may go elsewhere"
+    assert maker.post(path, json={"serial": "no serial"}).status_code == 422
+    assert house.user("visitor", {f"{uuid}/#": "READ"}).get(path).status_code == 403
+    assert other["serial"] == "L-2"
+
+
+def test_few_sheets_are_read_at_a_time(
+    monkeypatch: pytest.MonkeyPatch, maker: httpx.Client
+) -> None:
+    reading, most, turn = 0, 0, threading.Lock()
+    full = threading.Event()
+    preview = batches.Batches.preview
+
+    def slow(self: batches.Batches, profile: Profile, text: bytes) -> Sheet:
+        nonlocal reading, most
+        with turn:
+            reading += 1
+            most = max(most, reading)
+            if reading == ENROLMENT_SHEETS_AT_ONCE:
+                full.set()
+        assert full.wait(PATIENCE_S)
+        try:
+            return preview(self, profile, text)
+        finally:
+            with turn:
+                reading -= 1
+
+    monkeypatch.setattr(batches.Batches, "preview", slow)
+    count = 3 * ENROLMENT_SHEETS_AT_ONCE
+    with ThreadPoolExecutor(count) as pool:
+        answers = list(pool.map(lambda n: begin(maker, sheet(f"L-{n}"), dryRun=True), range(count)))
+    assert [answer.status_code for answer in answers] == [200] * count
+    assert most == ENROLMENT_SHEETS_AT_ONCE

@@ -16,7 +16,8 @@ from typing import Any
 
 import msgspec
 
-from ciaas.limits import ENROLMENT_STEP_ROWS
+from ciaas.kernel.address import EndpointId
+from ciaas.limits import ENROLMENT_STEP_ROWS, PROVISION_TOKEN_LIFE_MS
 from ciaas.management.enrolment.ports import (
     Batch,
     EnrolmentStore,
@@ -141,6 +142,20 @@ class Batches:
         if not self.store.take_seal(batch.id):
             raise Conflict(gone)
         return handed
+
+    def replace(self, endpoint: EndpointId, serial: str) -> tuple[str, int]:
+        """Put another device behind an endpoint; the one before is denied in the same moment.
+
+        Returns:
+            The token of the new one, and how many certificates were in force.
+
+        Raises:
+            Missing: the endpoint is unknown or deleted.
+            Conflict: another endpoint of the project has a device of this serial number.
+        """
+        token, now_ms = secrets.token_hex(_SEED_BYTES), self._clock.now_ms()
+        pending = Pending(_digest(token), now_ms + PROVISION_TOKEN_LIFE_MS)
+        return token, self.store.replace(endpoint, serial, pending, now_ms)
 
     # -- working off
 

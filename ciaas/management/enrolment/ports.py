@@ -72,6 +72,16 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class DeviceInterval:
+    """A device behind an endpoint, from when to when."""
+
+    serial: str
+    since: int
+    until: int | None
+    """None while it is."""
+
+
+@dataclass(frozen=True, slots=True)
 class Pending:
     """A token that is about to be good for an endpoint."""
 
@@ -149,6 +159,22 @@ class EnrolmentStore(Protocol):
 
     def rows(self, batch: str) -> Sequence[Row]:
         """Return all, by line."""
+        ...
+
+    def devices(self, endpoint: str) -> Sequence[DeviceInterval]:
+        """Return the devices that are or were behind an endpoint, oldest first."""
+        ...
+
+    def replace(self, endpoint: str, serial: str, token: Pending, at: int) -> int:
+        """Put another device behind an endpoint, whose certificates so far are denied.
+
+        Returns:
+            How many were in force.
+
+        Raises:
+            Missing: the endpoint is unknown or deleted.
+            Conflict: another endpoint of the project has a device of this serial number.
+        """
         ...
 
     def take_seal(self, batch: str) -> bool:

@@ -14,6 +14,7 @@ from ciaas.kernel.model import EndpointModel
 from ciaas.kernel.wire.declaration import read_model
 from ciaas.kernel.wire.document import WireError
 from ciaas.limits import ENROLMENT_TOKEN_DAYS_MAX
+from ciaas.management.bundle import ProvisioningError, check_properties
 
 _DAY_MS = 86_400_000
 
@@ -40,6 +41,8 @@ class Template:
     """Said of each endpoint, for all its points."""
     endpoint_group: str | None = None
     """Which each endpoint joins: who has rights on the group has them on each."""
+    properties: Mapping[str, str] = field(default_factory=dict)
+    """Written into each device's bundle."""
     token_days: float = 30.0
     """Life of the tokens from when each is made."""
 
@@ -83,6 +86,10 @@ def read_template(document: Mapping[str, Any]) -> Template:
         check_overlay(template.overlay)
     except OverlayError as error:
         raise EnrolmentError(f"overlay: {error}") from error
+    try:
+        check_properties(template.properties)
+    except ProvisioningError as error:
+        raise EnrolmentError(f"properties: {error}") from error
     if "confidential" in template.overlay:
         raise EnrolmentError("a data subject is one endpoint's alone: leave confidential out")
     return template

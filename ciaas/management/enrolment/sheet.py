@@ -23,7 +23,9 @@ SERIAL = "serial"
 _KNOWN = (SERIAL, "name", "place", "class", "lat", "lon")
 """Each other column is a key of the endpoint's metadata."""
 _COLUMN = re.compile(r"[A-Za-z]\w{0,63}", re.ASCII)
-_SERIAL = re.compile(r"[\w][\w.:/-]{0,99}", re.ASCII)
+SERIAL_FORM = r"[A-Za-z0-9_][A-Za-z0-9_.:/-]{0,99}"
+"""Of a serial number."""
+_SERIAL = re.compile(SERIAL_FORM)
 _FORMULA = ("=", "+", "@", "\t")
 """How a cell begins that a spreadsheet would run when it opens the result."""
 

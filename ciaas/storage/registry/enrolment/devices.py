@@ -11,17 +11,19 @@ from ciaas.limits import (
     ENDPOINTS_PER_GROUP_MAX,
     METADATA_BYTES_MAX,
     OVERLAY_BYTES_MAX,
+    PROVISION_BYTES_MAX,
     REGISTRY_LOOKUP_ROWS,
 )
-from ciaas.management.enrolment.ports import Pending, Row
+from ciaas.management.bundle import check_properties
+from ciaas.management.enrolment.ports import DeviceInterval, Pending, Row
 from ciaas.management.enrolment.profile import Template
-from ciaas.ports import Missing
+from ciaas.ports import Conflict, Missing
 from ciaas.storage.registry.database import Change
 from ciaas.storage.registry.document import encode
 from ciaas.storage.registry.enrolment.tables import device as devices
 from ciaas.storage.registry.resources.declaration import Declaration
-from ciaas.storage.registry.resources.endpoints import check_endpoints_room
-from ciaas.storage.registry.schema import endpoint, overlay, provision
+from ciaas.storage.registry.resources.endpoints import check_endpoints_room, present
+from ciaas.storage.registry.schema import certificate, endpoint, overlay, provision
 from ciaas.storage.registry.security.tables import endpoint_group, endpoint_member
 
 
@@ -67,6 +69,49 @@ def bind(
     )
 
 
+def intervals(connection: sa.Connection, uuid: str) -> Sequence[DeviceInterval]:
+    """Return the devices that are or were behind an endpoint, oldest first."""
+    rows = sa.select(devices.c.serial, devices.c.since, devices.c.until).filter_by(endpoint=uuid)
+    found = connection.execute(rows.order_by(devices.c.id)).all()
+    return [DeviceInterval(serial, since, until) for serial, since, until in found]
+
+
+def exchange(change: Change, uuid: str, serial: str, token: Pending, at: int) -> int:
+    """Put another device behind an endpoint, and return how many certificates were in force.
+
+    Raises:
+        Missing: the endpoint is unknown or deleted.
+        Conflict: another endpoint of the project has a device of this serial number.
+    """
+    connection = change.connection
+    project = present(connection, uuid).project
+    connection.execute(devices.update().filter_by(endpoint=uuid, until=None).values(until=at))
+    if bound_serials(connection, project, [serial]):
+        raise Conflict(f"a device {serial!r} is behind another endpoint: delete that one first")
+    bind(connection, project, [(serial, uuid)], at)
+    standing = certificate.c.endpoint == uuid, certificate.c.revoked.is_(False)
+    counted = sa.select(sa.func.count()).select_from(certificate)
+    in_force = connection.execute(
+        counted.where(*standing, certificate.c.not_after > at)
+    ).scalar_one()
+    connection.execute(
+        certificate.update()
+        .where(*standing)
+        .values(revoked=True, revoked_at=at, version=change.stamp())
+    )
+    connection.execute(provision.delete().filter_by(endpoint=uuid))
+    connection.execute(
+        provision.insert().values(
+            endpoint=uuid,
+            digest=token.digest,
+            expires_at=token.expires_at,
+            properties="{}",
+            version=change.stamp(),
+        )
+    )
+    return in_force
+
+
 def make_devices(
     change: Change,
     project: int,
@@ -82,6 +127,9 @@ def make_devices(
         Missing: the profile's endpoint group is gone.
     """
     check_endpoints_room(change, project, len(rows))
+    properties = encode(
+        check_properties(template.properties), PROVISION_BYTES_MAX, "the properties of the profile"
+    )
     execute, stamp = change.connection.execute, change.stamp()
     execute(
         endpoint.insert(),
@@ -106,7 +154,7 @@ def make_devices(
                 "endpoint": row.endpoint,
                 "digest": token.digest,
                 "expires_at": token.expires_at,
-                "properties": "{}",
+                "properties": properties,
                 "version": stamp,
             }
             for row, token in zip(rows, tokens, strict=True)

@@ -16,12 +16,25 @@ from ciaas.limits import (
     REGISTRY_LOOKUP_ROWS,
     SET_NAME_CHARS_MAX,
 )
-from ciaas.management.enrolment.ports import Batch, Pending, Profile, Progress, Row
+from ciaas.management.enrolment.ports import (
+    Batch,
+    DeviceInterval,
+    Pending,
+    Profile,
+    Progress,
+    Row,
+)
 from ciaas.management.enrolment.profile import Template
 from ciaas.ports import Conflict, Missing
 from ciaas.storage.registry.database import Database
 from ciaas.storage.registry.document import check_text, decode, encode
-from ciaas.storage.registry.enrolment.devices import bind, bound_serials, make_devices
+from ciaas.storage.registry.enrolment.devices import (
+    bind,
+    bound_serials,
+    exchange,
+    intervals,
+    make_devices,
+)
 from ciaas.storage.registry.enrolment.tables import batch as batches
 from ciaas.storage.registry.enrolment.tables import profile as profiles
 from ciaas.storage.registry.enrolment.tables import row as rows_table
@@ -241,6 +254,26 @@ class Enrolments:
                 .filter_by(uuid=batch)
                 .values(progress=progress.value, detail=detail, ended_at=at)
             )
+
+    # -- devices behind endpoints
+
+    def devices(self, endpoint: str) -> Sequence[DeviceInterval]:
+        """Return the devices that are or were behind an endpoint, oldest first."""
+        with self._database.read() as connection:
+            return intervals(connection, endpoint)
+
+    def replace(self, endpoint: str, serial: str, token: Pending, at: int) -> int:
+        """Put another device behind an endpoint, whose certificates so far are denied.
+
+        Returns:
+            How many were in force.
+
+        Raises:
+            Missing: the endpoint is unknown or deleted.
+            Conflict: another endpoint of the project has a device of this serial number.
+        """
+        with self._database.change() as change:
+            return exchange(change, endpoint, serial, token, at)
 
     def take_seal(self, batch: str) -> bool:
         """Forget what the tokens are derived from; False when it was forgotten already."""

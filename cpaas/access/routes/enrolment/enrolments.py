@@ -6,15 +6,16 @@ import uuid
 from http import HTTPStatus
 from typing import Annotated, Any, Literal
 
-from anyio import to_thread
+from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
 from ciaas.management.enrolment import batches
 from ciaas.management.enrolment.ports import Batch, Profile, Progress
-from ciaas.management.enrolment.profile import EnrolmentError
+from ciaas.management.enrolment.profile import EnrolmentError, read_template
 from ciaas.management.enrolment.sheet import Sheet
+from ciaas.management.provisioning import ProvisioningError
 from ciaas.ports import Project
 from cpaas.access.answers.described import answers
 from cpaas.access.answers.documents import as_json, rfc3339
@@ -95,7 +96,8 @@ async def begin(
     is refused whole, with the same answer under 422.
     """
     text = await request.body()
-    return await to_thread.run_sync(_begin, caller, profile, project, text, dry_run)
+    sheets: CapacityLimiter = request.app.state.sheets
+    return await to_thread.run_sync(_begin, caller, profile, project, text, dry_run, limiter=sheets)
 
 
 @router.get("", responses=answers(list[BatchEntity]))
@@ -135,8 +137,9 @@ def _begin(caller: Caller, name: str, project: str | None, text: bytes, dry_run:
     profile: Profile = profile_named(caller, owner, name)
     enrolment = caller.city.enrolment
     try:
+        caller.city.provisioning.check_reachable(read_template(profile.document).properties)
         sheet = enrolment.preview(profile, text)
-    except EnrolmentError as error:
+    except (EnrolmentError, ProvisioningError) as error:
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from error
     if dry_run:
         return as_json(_preview(sheet))

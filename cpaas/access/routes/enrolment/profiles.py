@@ -42,6 +42,9 @@ class ProfileDocument(BaseModel):
     endpoint_group: str | None = Field(
         None, description="which each endpoint joins: rights on the group are rights on each"
     )
+    properties: dict[str, str] = Field(
+        default_factory=dict, description="written into each device's bundle, such as hostUri"
+    )
     token_days: float = Field(30.0, gt=0, le=ENROLMENT_TOKEN_DAYS_MAX)
 
 

@@ -149,6 +149,7 @@ def test_as_many_errors_are_told_as_there_may_be(monkeypatch: pytest.MonkeyPatch
         ({"token_days": ENROLMENT_TOKEN_DAYS_MAX + 1}, "token_days"),
         ({"classes": {"Luminaire": {}}}, "needs a map of nodes"),
         ({"overlay": {"unit": 7}}, "overlay"),
+        ({"properties": {"uuid": "x"}}, "the endpoint's own"),
         ({"overlay": {"confidential": "citizen-7"}}, "leave confidential out"),
         ({"friendly_name": 7}, "not understood"),
     ],
