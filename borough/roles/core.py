@@ -464,6 +464,7 @@ class Core:
         self._live.stop(timeout_s=2.0)
 
     async def _close(self) -> None:
+        self._people.storage.end()
         await asyncio.to_thread(self._people.keep, self._history)
         self._history.close()
         await asyncio.to_thread(self.accounting.close)

@@ -35,16 +35,18 @@ class StorageMeter:
         self._commit, kept = store.stored()
         self._kept = self._commit
         self._bytes: dict[int, int] = dict(kept)
-        self._behind = True
+        self._behind, self._ending = True, False
         self._lock = threading.Lock()
 
     def catch_up(self, history: HistoryStore) -> None:
         """Count what was committed since the figures were kept; blocks for as long as that takes.
 
-        Commits that come meanwhile are looked up in history as well.
+        Commits that come meanwhile are looked up in history as well. `end` breaks it off.
         """
         while True:
             for commit in history.commits(self._commit):
+                if self._ending:
+                    return
                 with self._lock:
                     self._count(commit)
             with self._lock:
@@ -62,13 +64,17 @@ class StorageMeter:
 
     def keep(self, history: HistoryStore) -> None:
         """Write the figures to the store, and count what was missed."""
-        if self._behind:
+        if self._behind and not self._ending:
             self.catch_up(history)
         with self._lock:
             commit, figures = self._commit, dict(self._bytes)
         if commit != self._kept:
             self._store.put_stored(commit, figures)
             self._kept = commit
+
+    def end(self) -> None:
+        """Count no more of what was missed; the next start goes on from what was kept."""
+        self._ending = True
 
     def used(self, project: int) -> int:
         """Return a project's bytes."""

@@ -115,6 +115,19 @@ def test_a_commit_that_was_not_told_is_made_good(registry: Registry, history: Du
     assert meter.used(1) == 2 * SAMPLE_BYTES
 
 
+def test_an_end_breaks_the_counting_off_and_the_next_start_goes_on(
+    registry: Registry, history: DuckHistory
+) -> None:
+    history.record(samples(1), None)
+    meter = meter_of(registry)
+    meter.end()
+    meter.keep(history)
+    assert meter.used(1) == 0
+    again = meter_of(registry)
+    again.keep(history)
+    assert again.used(1) == SAMPLE_BYTES
+
+
 def test_a_project_is_full_at_its_quota(registry: Registry, history: DuckHistory) -> None:
     meter = meter_of(registry)
     meter.catch_up(history)
