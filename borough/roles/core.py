@@ -7,9 +7,7 @@ import contextlib
 import logging
 import signal
 import threading
-from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
-from concurrent.futures import Future
 from typing import Any
 
 import numpy as np
@@ -28,6 +26,7 @@ from borough.roles.commands import CityCommands
 from borough.roles.composing import workshop
 from borough.roles.confidential import CityConfidential
 from borough.roles.documents import DocumentDoor
+from borough.roles.door import PLATFORM_CLIENT, Door
 from borough.roles.enrolment import batches_of
 from borough.roles.events import CityEvents
 from borough.roles.finding import Finding
@@ -47,11 +46,6 @@ from borough.roles.sightings import hear_sightings
 from borough.settings import Listen, Settings
 from borough.tls.server import open_tls, refuse_plain
 from borough.wiring import dialler, open_keys, read_bus
-from ciaas.computing.admission.callout import Callout
-from ciaas.computing.admission.claims import Issuer
-from ciaas.computing.admission.ports import Permissions, Refusal, RefusalKind
-from ciaas.computing.admission.presence import Presence
-from ciaas.computing.admission.refusals import RefusalLog
 from ciaas.computing.admission.warmup import ensure_ingest, warm_up
 from ciaas.computing.broker import configuration as broker
 from ciaas.computing.broker.connection import connect
@@ -82,10 +76,7 @@ from security.encryption.keyring import Role
 
 log = logging.getLogger(__name__)
 
-PLATFORM_CLIENT = "borough-core"
 _CONNECT_EACH_S = 0.1
-_SPEAKS = Permissions(publish=("@online.>", "@set.>"), subscribe=())
-"""What the platform itself may say to devices: retained births cleared, and commands."""
 
 
 class Core:
@@ -139,7 +130,6 @@ class Core:
             home, self._keys, self._registry, self._catalogue, self._history, self._clock
         )
         self._judge = judge_of(self._catalogue, self._history)
-        self._refusals: Counter[str] = Counter()
         self._awaited: str | None = "the stores to open"
         self._control: Client | None = None
         """Connection to the broker for notices; None until there is one."""
@@ -179,7 +169,17 @@ class Core:
             home, self._keys, self._registry, self._confidential, self._clock
         )
         self._build_uplink()
-        self._build_admission()
+        self._door = Door(
+            DeviceGate(
+                self._catalogue, self._registry.certificates, self._clock, self._people.refusal
+            ),
+            self._attendance,
+            self._keys,
+            home.broker / "nats.log",
+            self._notes.add,
+            self._finding.refused,
+            self._clock,
+        )
         self._monitoring = Monitoring(
             home,
             settings,
@@ -227,27 +227,6 @@ class Core:
             known=self._catalogue,
             doorbell=doorbell,
             failed=die,
-        )
-
-    def _build_admission(self) -> None:
-        gate = DeviceGate(
-            self._catalogue, self._registry.certificates, self._clock, self._people.refusal
-        )
-        self._presence = Presence(
-            self._attendance.changed,
-            self._clock,
-            lambda sessions: self._attendance.owe(gate.denied(sessions)),
-        )
-        self._callout = Callout(
-            Issuer(self._keys.seed(Role.ISSUER)),
-            gate,
-            self._clock,
-            platform={PLATFORM_CLIENT: _SPEAKS},
-            on_refusal=self._refused,
-            on_admit=self._presence.admitted,
-        )
-        self._refusal_log = RefusalLog(
-            self._home.broker / "nats.log", on_flood=self._flooded, reported=self._callout.reported
         )
 
     def build_city(self) -> City:
@@ -323,7 +302,7 @@ class Core:
         self._loop = asyncio.get_running_loop()
         self.accounting.begin()
         self._monitoring.start(
-            broker_connected=lambda: self._presence.connected,
+            broker_connected=lambda: self._door.listening,
             stores_writable=lambda: not self._uplink.disk_full,
         )
         self._registry.on_change(self._announce_change)
@@ -344,9 +323,9 @@ class Core:
             stack.push_async_callback(self._events.close)
             self._awaited = "the broker"
             control = await stack.enter_async_context(self._taking_part())
-            stack.callback(self._refusal_log.close)
+            stack.callback(self._door.close)
             for work in (
-                self._follow_refusals(),
+                self._door.follow_refusals(),
                 guard_loop(),
                 *self.accounting.work(),
                 self._applications.watch.run(),
@@ -413,16 +392,15 @@ class Core:
                 internal_bytes=self._settings.internal_max_bytes,
             ),
         )
-        await self._callout.start(self._bus.url, self._keys.seed(Role.AUTH), self._bus.tls())
+        await self._door.answer(self._bus)
         tls = self._own_certificate.context
         await warm_up(self._own_listener(), PLATFORM_CLIENT, tls)
         births = DeviceLine(self._own_listener(), PLATFORM_CLIENT, tls)
         births.start()
         self._attendance.forget_birth = births.clear
         await ensure_ingest(control)
-        await self._presence.start(self._bus.url, self._keys.seed(Role.SYS), self._bus.tls())
-        self._attendance.kick = self._kick
-        self._people.refuse = self._send_away
+        await self._door.watch(self._bus)
+        self._people.refuse = self._door.send_away
         for part in (self._live, self._devices, self._roles, self._volatile, self._uplink):
             part.start()
         await self._commands.take_part(control, births)
@@ -431,14 +409,14 @@ class Core:
             control, lambda: settled(self._clock, self._history, self._uplink, readers)
         )
         await asyncio.to_thread(self._devices.wait_attached, 10.0)
-        self._callout.open()
+        self._door.open()
         try:
             yield control
         finally:
-            await self._callout.stop()
+            await self._door.shut()
             await asyncio.to_thread(self._commands.stop)
             await asyncio.to_thread(self._stop_threads)
-            await self._presence.stop()
+            await self._door.leave()
             await asyncio.to_thread(births.stop)
             await control.close()
 
@@ -484,7 +462,7 @@ class Core:
             return self._awaited
         if not self._devices.attached:
             return "the broker's message stream"
-        if not (self._callout.connected and self._presence.connected):
+        if not self._door.connected:
             return "the broker"
         return None
 
@@ -505,42 +483,6 @@ class Core:
         notice = _publish(self._control, subject, payload)
         asyncio.run_coroutine_threadsafe(notice, self._loop)
 
-    def _refused(self, refusal: Refusal) -> None:
-        self._refusals[refusal.kind] += refusal.count
-        self._finding.refused(refusal)
-        self._notes.add(
-            {
-                "kind": "refusal",
-                "who": refusal.client,
-                "what": refusal.kind,
-                "subject": refusal.subject,
-                "reason": refusal.reason,
-                "detail": refusal.detail,
-                "count": refusal.count,
-                "since": refusal.at,
-            }
-        )
-
-    async def _follow_refusals(self) -> None:
-        async for batch in self._refusal_log.follow():
-            for refusal in batch:
-                self._refused(refusal)
-
-    def _flooded(self, client: str) -> None:
-        log.warning("%s publishes what it may not, again and again: disconnected", client)
-        self._attendance.disconnect(EndpointId(client))
-
-    def _send_away(self, uuid: EndpointId, reason: str, detail: str) -> None:
-        """End a device's connection for its project's quota, if it has one, and tell why."""
-        if uuid in self._attendance.connected:
-            now_ms = self._clock.now_ms()
-            told = Refusal(now_ms, uuid, RefusalKind.QUOTA, reason=reason, detail=detail)
-            self._refused(told)
-            self._attendance.disconnect(uuid)
-
-    def _kick(self, uuid: EndpointId) -> Future[int]:
-        return asyncio.run_coroutine_threadsafe(self._presence.kick(uuid), self._loop)
-
     def _counters(self) -> Mapping[str, Any]:
         return {
             **self._history.counts(),
@@ -550,7 +492,7 @@ class Core:
             "volatile_dropped": self._volatile.dropped,
             "live": self._live.published,
             **self._events.counts(),
-            "refusals": dict(self._refusals),
+            "refusals": dict(self._door.refusals),
             "commands": self._commands.downlink.counts(),
             "online": len(self._attendance.connected),
             "endpoints": len(self._catalogue.endpoints()),
