@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
+from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from borough.bench.load.generator import answer
@@ -41,9 +42,12 @@ class Unaccounted:
 def without_record(city: City) -> FastAPI:
     """Return the application without the part that records."""
     app = create_app(city)
-    for middleware in app.user_middleware:
-        if middleware.cls is Accounting:
-            middleware.cls, middleware.kwargs = Unaccounted, {}
+    app.user_middleware = [
+        Middleware(Unaccounted)
+        if isinstance(one.cls, type) and issubclass(one.cls, Accounting)
+        else one
+        for one in app.user_middleware
+    ]
     return app
 
 

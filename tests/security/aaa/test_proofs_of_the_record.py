@@ -112,11 +112,11 @@ def test_a_mask_is_the_same_for_the_same_secret_and_key() -> None:
 def test_an_outage_is_told_of_for_a_while_after_its_end() -> None:
     now = [0]
     outage = Outage(lambda: now[0])
-    assert not outage.recent
+    assert (outage.failing, outage.recent) == (False, False)
     outage.failed()
-    assert outage.failing and outage.recent
+    assert (outage.failing, outage.recent) == (True, True)
     outage.ended()
     now[0] = round(OUTAGE_TOLD_S * 1_000) - 1
-    assert not outage.failing and outage.recent
+    assert (outage.failing, outage.recent) == (False, True)
     now[0] += 1
-    assert not outage.recent
+    assert (outage.failing, outage.recent) == (False, False)

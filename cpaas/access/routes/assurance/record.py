@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
 from fastapi.responses import Response, StreamingResponse
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from ciaas.kernel.address import EndpointId, parse_point
 from ciaas.ports import Missing
@@ -83,10 +83,14 @@ def key(caller: Auditor) -> Response:
     return Response(caller.city.assurance.signer.public_pem, media_type=_PEM)
 
 
-class Slice(Interval):
+class Slice(BaseModel):
     """Which part of a chain is exported; the newest minute's entries come with the next one."""
 
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
     project: str | None = None
+    from_: str | None = Field(None, alias="from")
+    to: str | None = None
 
 
 @router.get("/export", response_class=Response, responses={200: {"content": {_NDJSON: {}}}})
