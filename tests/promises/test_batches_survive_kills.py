@@ -7,6 +7,7 @@ import io
 import json
 import sqlite3
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,7 @@ def test_each_device_is_enrolled_once_and_each_token_works_once(tmp_path: Path) 
         batch = made.raise_for_status().json()["id"]
         left = []
         for bound in KILLED_AT:
-            until(lambda bound=bound: done(home) >= bound, f"{bound} devices done")
+            until(partial(reached, home, bound), f"{bound} devices done")
             platform.kill("core")
             left.append(DEVICES - done(home))
             until(platform.healthy, "core to come back")
@@ -74,6 +75,10 @@ def test_each_device_is_enrolled_once_and_each_token_works_once(tmp_path: Path) 
                 bundle = device.get(f"/provision/{row['token']}")
                 assert bundle.json()["endpoint"] == row["endpoint"]
                 assert device.get(f"/provision/{row['token']}").status_code == 404
+
+
+def reached(home: Path, devices: int) -> bool:
+    return done(home) >= devices
 
 
 def done(home: Path) -> int:
