@@ -283,9 +283,7 @@ MATRIX: dict[tuple[str, str], Row] = {
     ),
     ("DELETE", "/enrolment-profiles/{project}/{name}"): Row(FOREIGN, "/enrolment-profiles/T/F"),
     ("GET", "/endpoints/{uuid}/devices"): Row(FOREIGN, "/endpoints/U/devices"),
-    ("POST", "/endpoints/{uuid}/devices"): Row(
-        FOREIGN, "/endpoints/U/devices", {"serial": "S-1"}
-    ),
+    ("POST", "/endpoints/{uuid}/devices"): Row(FOREIGN, "/endpoints/U/devices", {"serial": "S-1"}),
     ("GET", "/enrolments"): Row(FOREIGN, "/enrolments?project=T"),
     ("POST", "/enrolments"): Row(FOREIGN, "/enrolments?project=T&profile=F"),
     ("GET", "/enrolments/{id}"): Row(FOREIGN, "/enrolments/B"),

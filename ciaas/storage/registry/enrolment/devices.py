@@ -160,24 +160,28 @@ def make_devices(
             for row, token in zip(rows, tokens, strict=True)
         ],
     )
-    overlays = [
-        {
-            "scope": row.endpoint,
-            "endpoint": row.endpoint,
-            "document": encode(row.overlay, OVERLAY_BYTES_MAX, f"line {row.line}"),
-            "version": stamp,
-        }
-        for row in rows
-        if row.overlay
-    ]
-    if overlays:
-        execute(overlay.insert(), overlays)
+    _overlay(change, rows)
     if template.endpoint_group is not None:
         _join(change, project, template.endpoint_group, rows)
     models = {kind: template.model(kind) for kind in {row.kind for row in rows} if kind}
     for row in rows:
         if row.kind is not None:
             Declaration.load(change, EndpointId(row.endpoint)).replace(models[row.kind])
+
+
+def _overlay(change: Change, rows: Sequence[Row]) -> None:
+    overlays = [
+        {
+            "scope": row.endpoint,
+            "endpoint": row.endpoint,
+            "document": encode(row.overlay, OVERLAY_BYTES_MAX, f"line {row.line}"),
+            "version": change.stamp(),
+        }
+        for row in rows
+        if row.overlay
+    ]
+    if overlays:
+        change.connection.execute(overlay.insert(), overlays)
 
 
 def _join(change: Change, project: int, name: str, rows: Sequence[Row]) -> None:
