@@ -26,7 +26,7 @@ _LABEL = "command line"
 _PAGE = 500
 _SAVE_PATIENCE_S = 600.0
 """Until the first byte of a file that the platform has to copy first."""
-_SCOPES = ("read", "write", "configure", "grant", "admin")
+_SCOPES = ("read", "write", "configure", "grant", "audit", "admin")
 
 
 class LocalClient:

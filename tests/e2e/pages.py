@@ -11,7 +11,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 ELLIPSIS = "…"
 """In a page's answer: any text, or any part of a text."""
 _OF_THE_RUN = frozenset(
-    {"commit", "number", "seq", "at", "since", "notAfter", "timestamp", "token"}
+    {"commit", "number", "seq", "cseq", "chain", "at", "since", "notAfter", "timestamp", "token"}
 )
 """Keys whose numbers depend on when it is run or on what came before: their type is compared."""
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
