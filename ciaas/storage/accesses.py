@@ -37,7 +37,8 @@ _TABLES = (
     "CREATE TABLE state (form INTEGER, sequence INTEGER, file INTEGER, offset INTEGER)",
     """CREATE TABLE entry (
         seq INTEGER PRIMARY KEY, at INTEGER, kind TEXT, who TEXT, act TEXT,
-        file INTEGER, offset INTEGER, length INTEGER, chain INTEGER, cseq INTEGER, part INTEGER, refused INTEGER
+        file INTEGER, offset INTEGER, length INTEGER,
+        chain INTEGER, cseq INTEGER, part INTEGER, refused INTEGER
     )""",
     "CREATE INDEX entry_who ON entry (who, seq)",
     "CREATE INDEX entry_kind ON entry (kind, seq)",
@@ -47,7 +48,8 @@ _TABLES = (
     # Apart from the others, which they would soon push out of what can be found.
     """CREATE TABLE commit_entry (
         seq INTEGER PRIMARY KEY, at INTEGER, kind TEXT, who TEXT, act TEXT,
-        file INTEGER, offset INTEGER, length INTEGER, chain INTEGER, cseq INTEGER, part INTEGER, refused INTEGER
+        file INTEGER, offset INTEGER, length INTEGER,
+        chain INTEGER, cseq INTEGER, part INTEGER, refused INTEGER
     )""",
     """CREATE TABLE touch (
         bucket INTEGER, seq INTEGER, first INTEGER, last INTEGER,

@@ -33,5 +33,5 @@ ACT_OF_KIND = {
     "presence": Act.PRESENCE,
     "refusal": Act.REFUSAL,
 }
-"""Of entries that do not say it themselves: an access that is no request is what a feed, a webhook or
-a job has read."""
+"""Of entries that do not say it themselves: an access that is no request is what a feed, a webhook
+or a job has read."""

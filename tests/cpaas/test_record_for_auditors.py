@@ -269,7 +269,7 @@ def test_every_entry_is_proved_within_two_kilobytes(
         assert answer.is_success and len(answer.content) <= PROOF_BYTES_MAX
         path.write_bytes(answer.content)
         assert "its line is the one that was written" in verify_proof(path, key, None)
-    assert admin.get(f"/record/water/999/proof").status_code == 404
+    assert admin.get("/record/water/999/proof").status_code == 404
     assert admin.get("/record/water/0/proof").status_code == 422
     proof = answer.json()
     record = proof.pop("record")

@@ -60,7 +60,7 @@ def test_once_set_up_each_sign_in_asks_for_a_code(house: House) -> None:
 
 def test_it_is_removed_by_password_and_code_alone(house: House) -> None:
     anna, body = member(house)
-    device, codes = enrolled(anna)
+    _, codes = enrolled(anna)
     for wrong in ({"password": PASSWORD}, {"password": "x", "code": codes[0]}):
         assert anna.post("/account/second-factor/removal", json=wrong).status_code == 401
     right = {"password": PASSWORD, "code": codes[0]}
@@ -82,7 +82,7 @@ def test_an_administrator_resets_what_was_lost(house: House) -> None:
 
 
 def test_who_must_have_one_can_do_nothing_else_before(house: House) -> None:
-    anna, body = member(house)
+    _, body = member(house)
     uuid = house.endpoint()
     house.grant("anna", f"{uuid}/#", "READ")
     admin = house.client()

@@ -48,7 +48,7 @@ class RefusalKind(StrEnum):
     PROTOCOL = "protocol"
     """A packet that the broker cannot take, such as a topic with a space."""
     QUOTA = "quota"
-    """Disconnected by us, since its project sent or stored more than it may; nothing was dropped."""
+    """Disconnected by us: its project sent or stored more than it may; nothing was dropped."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -154,9 +154,7 @@ def test_of_npm_the_line_that_says_what_is_wrong_is_told(tmp_path: Path) -> None
     script = f"import sys; print({chr(10).join(words)!r}); sys.exit(1)"
     with pytest.raises(BuildError) as told:
         node.run(["-c", script], tmp_path, "npm", 30.0)
-    assert str(told.value) == (
-        "npm failed: request to http://npm.example/x failed, reason: gone"
-    )
+    assert str(told.value) == ("npm failed: request to http://npm.example/x failed, reason: gone")
 
 
 def test_a_program_that_takes_too_long_is_ended(tmp_path: Path) -> None:
