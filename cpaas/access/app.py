@@ -82,9 +82,9 @@ def create_app(city: City) -> FastAPI:
         health, history, data, query, observations, session, browser, users, projects, groups,
         grants, rights, accesses, record, backup, endpoints, journal, provisioning, metadata,
         connections, quarantine, objects, jobs, dependability, live, alarms, subscriptions, search,
-        changes, setting, commands, templates, mashups, publishing, key_ring, keys, data_subjects,
-        applications, services, selections, endpoint_groups, credentials, sessions, invitations, quotas,
-        profiles, enrolments, replacement,
+        changes, setting, commands, templates, mashups, publishing, key_ring, keys,
+        data_subjects, applications, services, selections, endpoint_groups, credentials,
+        sessions, invitations, quotas, profiles, enrolments, replacement,
     ):  # fmt: skip
         app.include_router(routes.router, prefix=PREFIX)
     app.include_router(est.router)  # where RFC 7030 wants it
