@@ -8,7 +8,6 @@ import logging.handlers
 import os
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, TypeAlias
 
 import click
@@ -70,7 +69,6 @@ def main() -> None:
 @borough.command()
 def up() -> None:
     """Start the platform and watch over it until Ctrl-C or SIGTERM."""
-    _refuse_strangers()
     home, settings = _home()
     os.umask(_OWNER_ALONE)
     home.prepare()
@@ -118,7 +116,6 @@ def bench(name: str, cases: tuple[str, ...], pairs: int, json_: bool) -> None:
 @click.option("--told", is_flag=True, help="Load everything, then wait for a line on stdin.")
 def run(role: str, told: bool) -> None:
     """Run one role; `up` does this for each."""
-    _refuse_strangers()
     home, settings = _home()
     _log_to(home, role)
     try:
@@ -180,28 +177,6 @@ def token(admin: bool) -> None:
 def _home() -> tuple[Home, Settings]:
     settings = load_settings()
     return Home(settings.home), settings
-
-
-def _refuse_strangers() -> None:
-    """Make sure that packages under our names are ours, before they answer for us.
-
-    Raises:
-        HomeError: one is not.
-    """
-    import adapters
-    import security
-
-    try:
-        from security.provenance import ForeignPackage, check_packages
-    except ImportError as error:
-        raise HomeError(
-            f"the package 'security' was loaded from {security.__file__} and is not ours; run "
-            "Borough in an environment of its own, without the package of that name from PyPI"
-        ) from error
-    try:
-        check_packages(Path(__file__).parents[1], [security, adapters])
-    except ForeignPackage as error:
-        raise HomeError(str(error)) from error
 
 
 _Run: TypeAlias = "Callable[[Home, Settings], None]"

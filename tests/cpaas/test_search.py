@@ -136,7 +136,7 @@ def test_a_document_may_nest(shared_house: House, street: list[str]) -> None:
     assert names(found) == [4]
     entry = shared_house.recorded()[-1]
     assert entry["path"] == "/api/v1/search"
-    assert "lampe" in entry["about"]["filter"]
+    assert "lampe" in entry["about"]["select"]
 
 
 def test_pages(shared_house: House, street: list[str]) -> None:

@@ -94,7 +94,12 @@ def test_a_job_stores_the_answer_of_its_query(house: House, address: str, workin
     point = house.city.catalogue.by_address(PointAddress(address))
     assert point is not None
     assert entry["path"] == f"/api/v1/jobs/{id_}"
-    assert entry["about"] == {"reads": True, "points": str(point.id), "count": 1}
+    assert entry["about"] == {
+        "reads": True,
+        "points": str(point.id),
+        "count": 1,
+        "object": run["key"],
+    }
 
 
 def test_a_job_runs_when_it_is_due(house: House, address: str) -> None:
