@@ -111,6 +111,8 @@ class Harness:
         dying = self._reader()
         held = [message.reply for message in self._take(dying, len(_OLD))]
         dying.stop()
+        # Or the broker may still give the new ones to a pull of the dead one.
+        until(lambda: self._info()["num_waiting"] == 0, "the end of the dead one's pulls")
         self._send(_NEW)
         reader = self._reader()
         uplink = self._uplink(reader)

@@ -131,6 +131,10 @@ def test_by_its_time_and_by_a_set_too(platform: Platform, anna: httpx.Client) ->
     nothing = {"filter": {"address": uuid, "text": "no such lamp"}}
     assert admin.put("/selections/city/lamps", json=nothing).status_code == 200
     assert anna.get(f"/data/{point}").status_code == 200
+    for extent in ("project:city", "selection:city/lamps"):
+        what = {"user": "anna", "prefix": extent}
+        assert admin.delete("/grants", params=what).status_code == 204
+    assert anna.get(f"/data/{point}").status_code == 404
 
 
 def test_the_record_of_a_running_platform_is_in_order_and_a_killed_one_is_not_shortened(
