@@ -30,15 +30,25 @@ TELLS_A_TAKEN_NAME = {("PUT", "/connections/{name}")}
 NAMES_ITS_OWN = {
     ("PUT", "/selections/{project}/{name}"),
     ("PUT", "/endpoint-groups/{project}/{name}"),
+    ("PUT", "/enrolment-profiles/{project}/{name}"),
 }
 """Within an own project any name may be chosen, also one that somebody else has chosen."""
 IN_PATHS = {
     "uuid": ("endpoint", "mashup", "service"),
     "client_id": ("application",),
     "address": ("point", "endpoint"),
-    "name": ("connection", "group", "user", "key", "selection", "endpoint_group", "project"),
+    "name": (
+        "connection",
+        "group",
+        "user",
+        "key",
+        "selection",
+        "endpoint_group",
+        "project",
+        "profile",
+    ),  # fmt: skip
     "project": ("project",),
-    "id": ("subscription", "job", "mashup"),
+    "id": ("subscription", "job", "mashup", "batch"),
     "user": ("user",),
 }
 """What a part of a path may name."""
@@ -63,6 +73,7 @@ IN_QUERIES = {
     "after": ("endpoint", "user"),
     "resource": ("resource",),
     "text": ("endpoint",),
+    "profile": ("profile",),
 }
 PLAIN_QUERIES = frozenset(
     "act refused event purpose friendlyName banned online limit before from to resampleInterval "
@@ -70,7 +81,7 @@ PLAIN_QUERIES = frozenset(
     "max separator blocked publicKey propertiesFileName threshold class implements tag constraint "
     "unit quantity near box value verdict state silent permission what sort every wait action "
     "kind severity state open format level status rung history since until number version "
-    "terminal count acknowledged at who scope revision".split()
+    "terminal count acknowledged at who scope revision form dryRun".split()
 )
 """Parameters that name nothing that could be somebody's."""
 
@@ -98,6 +109,8 @@ class Things:
     selection: str
     endpoint_group: str
     extent: str
+    profile: str
+    batch: str
 
     def as_others(self) -> Others:
         """Return what fills the bodies of the matrix."""
@@ -133,6 +146,8 @@ NOBODYS = Things(
     selection="no-choice",
     endpoint_group="no-pumps",
     extent="selection:nowhere/no-choice",
+    profile="no-profile",
+    batch=NOBODY,
 )
 
 
@@ -199,6 +214,10 @@ def settle(admin: httpx.Client, name: str) -> Things:
     sent(admin, "PUT", f"/selections/{project}/{name}-choice", json={"filter": {"text": name}})
     sent(admin, "PUT", f"/endpoint-groups/{project}/{name}-pumps")
     sent(admin, "PUT", f"/endpoint-groups/{project}/{name}-pumps/members/{uuid}")
+    plain = {"friendly_name": f"{name} {{serial}}"}
+    sent(admin, "PUT", f"/enrolment-profiles/{project}/{name}-profile", json=plain)
+    wanted = {"profile": f"{name}-profile", "project": project}
+    batch = sent(admin, "POST", "/enrolments", params=wanted, content="serial\nA1\n")["id"]
     service = {**SERVICE, "application": application, "name": f"{name} service"}
     job = {**JOB, "name": f"{name} job"}
     return Things(
@@ -218,6 +237,8 @@ def settle(admin: httpx.Client, name: str) -> Things:
         selection=f"{name}-choice",
         endpoint_group=f"{name}-pumps",
         extent=f"selection:{project}/{name}-choice",
+        profile=f"{name}-profile",
+        batch=batch,
     )
 
 

@@ -60,18 +60,18 @@ def all_open(home: Path) -> bool:
 
 def test_a_kill_in_the_middle_of_a_rotation_costs_nothing(platform: Platform) -> None:
     client = platform.client()
-    until(lambda: ring_of(client)["rewrap"]["done"], "the look at a start")
+    until(lambda: ring_of(client)["rewrap"]["done"], "the end of what went before")
     assert client.post("/keys", json={"name": "app", "use": "encrypt"}).status_code == 201
     clear = base64.b64encode(b"what an application keeps").decode()
     sealed = client.post("/keys/app/encrypt", json={"plaintext": clear}).json()["ciphertext"]
     webhook = {"url": "http://198.41.0.4:9/", "filter": {"text": "nothing"}}
     assert client.post("/subscriptions", json=webhook).status_code == 201
 
-    assert client.post("/keys/rotate").json()["version"] == 2
+    version = client.post("/keys/rotate").json()["version"]
     until(lambda: ring_of(client)["rewrap"]["rewrapped"] >= 100, "the first steps")
     platform.kill("core")
     between = versions_on_disk(platform.home)
-    assert between == {1, 2}, "it was met in its middle"
+    assert between == {version - 1, version}, "it was met in its middle"
     assert all_open(platform.home), "old and new open alike"
     until(platform.healthy, "core after its death")
 
@@ -80,9 +80,9 @@ def test_a_kill_in_the_middle_of_a_rotation_costs_nothing(platform: Platform) ->
         return ring if ring["rewrap"]["done"] else None
 
     ring = until(whole, "the rest of the re-wrap")
-    assert versions_on_disk(platform.home) == {2}
+    assert versions_on_disk(platform.home) == {version}
     assert ring["rewrap"]["failed"] == 0 and ring["rewrap"]["seen"] >= SECRETS + 2
-    assert {v["version"]: v["secrets"] for v in ring["versions"]}[1] == 0
+    assert {v["version"]: v["secrets"] for v in ring["versions"]}[version - 1] == 0
     assert all_open(platform.home)
     opened = client.post("/keys/app/decrypt", json={"ciphertext": sealed})
     assert opened.json()["plaintext"] == clear
@@ -103,8 +103,7 @@ def test_uses_go_on_while_it_is_rotated_by_the_command_line(platform: Platform) 
         assert client.post("/keys/meanwhile/decrypt", json=body).json()["plaintext"] == clear
         used += 1
     assert used > 3
-    listed = platform.call("keys", "list").stdout.split()
-    assert {"app", "meanwhile"} <= set(listed)
+    assert "meanwhile" in platform.call("keys", "list").stdout.split()
     assert versions_on_disk(platform.home) == {version}
     told = platform.call("keys", "status")
     assert "all secrets lie under the newest version" in told.stdout
@@ -113,12 +112,11 @@ def test_uses_go_on_while_it_is_rotated_by_the_command_line(platform: Platform) 
 
 def test_an_old_version_is_destroyed_when_nothing_lies_under_it(platform: Platform) -> None:
     client = platform.client()
-    current = until(
-        lambda: ring_of(client)["version"] if ring_of(client)["rewrap"]["done"] else None,
-        "the end of the re-wrap",
-    )
+    until(lambda: ring_of(client)["rewrap"]["done"], "the end of what went before")
+    current = client.post("/keys/rotate").json()["version"]
+    until(lambda: ring_of(client)["rewrap"]["done"], "the end of the re-wrap")
     refused = platform.call("keys", "forget", str(current))
     assert refused.returncode == 1 and "rotate first" in refused.stderr
-    assert platform.call("keys", "forget", "1").returncode == 0
-    assert 1 not in {v["version"] for v in ring_of(client)["versions"]}
+    assert platform.call("keys", "forget", str(current - 1)).returncode == 0
+    assert current - 1 not in {v["version"] for v in ring_of(client)["versions"]}
     assert all_open(platform.home), "with the file as it is now"
