@@ -46,7 +46,7 @@ IN_PATHS = {
         "endpoint_group",
         "project",
         "profile",
-    ),  # fmt: skip
+    ),
     "project": ("project",),
     "id": ("subscription", "job", "mashup", "batch"),
     "user": ("user",),
