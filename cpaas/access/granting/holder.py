@@ -58,7 +58,7 @@ def holder_named(
     if len(given) != 1:
         raise Problem(
             HTTPStatus.UNPROCESSABLE_ENTITY,
-            "name a user, a group or a subject (app:<uuid>, claim:<issuer>#<claim>=<value>), one",
+            "name a user, a group or a subject (such as app:<uuid>), one",
         )
     if user is not None:
         return holder_of_user(user_named(caller, user))

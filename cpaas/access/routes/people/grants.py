@@ -19,7 +19,7 @@ from cpaas.access.problems import Problem, not_found
 from cpaas.access.routes.security.key_rights import level_on
 from security.aaa.extents import Extent, SetExtent
 from security.aaa.levels import Level
-from security.aaa.subjects import check_purpose, number_of
+from security.aaa.subjects import check_purpose, number_of, own_subjects
 from security.ports import Grant, GroupGrant, Permit
 
 router = APIRouter(prefix="/grants", tags=["people"])
@@ -45,7 +45,7 @@ class NewGrant(BaseModel):
     user: str | None = None
     group: str | None = None
     subject: str | None = None
-    """``app:<uuid>`` or ``claim:<issuer>#<claim>=<value>``; one of the three has to be named."""
+    """``app:<uuid>``; one of the three has to be named."""
     prefix: str
     level: Annotated[Level, BeforeValidator(_level, json_schema_input_type=str)]
     from_: str | None = Field(default=None, alias="from", description="when it begins")
@@ -102,6 +102,7 @@ def put(body: NewGrant, caller: Granter) -> None:
     """Grant a level: at most the caller's own, there and everywhere below, then and so long."""
     extent = extent_granted(caller, body.prefix)
     holder = holder_named(caller, body.user, body.group, body.subject)
+    _refuse_nobody(holder)
     starts, ends, purpose = body.conditions()
     told = {"from": body.from_, "until": body.until, "for": purpose}
     caller.tell(
@@ -152,6 +153,16 @@ def remove(
     if not removed:
         raise not_found()
     city.refresh_rights()
+
+
+def _refuse_nobody(holder: Holder) -> None:
+    """Refuse a grant that no request could ever come with."""
+    if holder.kind == "subject" and not own_subjects(holder.name):
+        raise Problem(
+            HTTPStatus.UNPROCESSABLE_ENTITY,
+            f"nobody comes as {holder.name}: tokens of other issuers are not taken; grant it to a "
+            "user, a group or an application (app:<uuid>)",
+        )
 
 
 def written(permit: Permit) -> dict[str, Any]:
