@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from cpaas.access.problems import PROBLEM
 from cpaas.limits import NUMBER_MAX
 from tests.cpaas.conftest import API, House
-from tests.cpaas.test_rights_matrix import MATRIX
+from tests.cpaas.route_matrix import MATRIX
 
 NASTY = [
     "..", "%2f", "%2e%2e%2f", "%00", "%ff", "%c0%af", "%ed%a0%80", "a%20b", "%23", "%2a", "%3e",

@@ -8,7 +8,7 @@ import pytest
 from cpaas.access.entrance.acts import CHANGES, ELSEWHERE, LOOKS, act_of
 from security.aaa.acts import Act
 from tests.cpaas.conftest import API, House
-from tests.cpaas.test_rights_matrix import MATRIX, NOWHERE, ROOT, ask, routes
+from tests.cpaas.route_matrix import MATRIX, NOWHERE, ROOT, ask, routes
 
 CHANGING = sorted(key for key in MATRIX if key[0] not in LOOKS)
 

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 
 from cpaas.access.problems import PROBLEM
 from tests.cpaas.conftest import API, SECRET, House
-from tests.cpaas.test_rights_matrix import MATRIX, ROOT
+from tests.cpaas.route_matrix import MATRIX, ROOT
 
 schemathesis = pytest.importorskip("schemathesis", reason="a peer of requirements-ci.lock")
 pytestmark = pytest.mark.peer

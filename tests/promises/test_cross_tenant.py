@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 import httpx
 import pytest
 
+from tests.cpaas.route_matrix import BODILESS, FOREIGN, JOB, MATRIX, OPEN, SERVICE, Others
 from tests.cpaas.test_connections import DOCUMENT
-from tests.cpaas.test_rights_matrix import BODILESS, FOREIGN, JOB, MATRIX, OPEN, SERVICE, Others
 from tests.promises.platform import running
 
 pytestmark = pytest.mark.slow  # some two thousand questions, each recorded on disk
