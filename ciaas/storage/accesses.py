@@ -8,7 +8,6 @@ it behind the record and never beside it.
 from __future__ import annotations
 
 import json
-import logging
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,11 +22,10 @@ from ciaas.limits import (
     ACCESS_RANGES_MAX,
 )
 from ciaas.storage.chains import Position
+from ciaas.storage.derived import changing, open_derived
 from ciaas.storage.record import RecordFile
 from security.aaa.accesses import Asked, ranges_of_text
 from security.aaa.chain import PLATFORM, WHOLE, own_line
-
-log = logging.getLogger(__name__)
 
 _FORM = 2
 """Raised when the tables or what is put into them changes: an older index is made anew."""
@@ -57,6 +55,7 @@ _TABLES = (
     ) WITHOUT ROWID""",
     "CREATE INDEX touch_seq ON touch (seq)",
     "CREATE INDEX commit_chain ON commit_entry (chain, cseq)",
+    f"INSERT INTO state VALUES ({_FORM}, 0, 0, 0)",  # noqa: S608 - a number of this module
 )
 _ENTRIES = ("entry", "commit_entry")
 
@@ -74,10 +73,10 @@ class AccessIndex:
     def __init__(
         self, path: Path, record: RecordFile, number_of: Callable[[str], int | None] | None = None
     ) -> None:
-        self._path, self._record = path, record
+        self._record = record
         self._number_of = number_of or (lambda address: None)
         self._turn = threading.Lock()
-        self._file = self._open()
+        self._file = open_derived(path, _TABLES, self._fits)
         self._kept: dict[str, int] = {}
         """Rows of each table of entries, once they have been counted."""
 
@@ -154,41 +153,9 @@ class AccessIndex:
 
     # -- private pieces
 
-    def _open(self) -> sqlite3.Connection:
-        try:
-            return self._ready()
-        except sqlite3.DatabaseError as error:
-            log.warning("the index %s is made anew: %s", self._path, error)
-            for suffix in ("", "-wal", "-shm", "-journal"):
-                self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
-            return self._ready()
-
-    def _ready(self) -> sqlite3.Connection:
-        """Return the open file with its tables.
-
-        Raises:
-            sqlite3.DatabaseError: damaged, of another form, or ahead of the record.
-        """
-        if not self._path.exists():
-            self._path.touch(0o600)
-        file = sqlite3.connect(self._path, check_same_thread=False, isolation_level=None)
-        try:
-            file.execute("PRAGMA journal_mode = WAL")
-            # Lost rows are read again from the record: no entry waits for this file's disk.
-            file.execute("PRAGMA synchronous = OFF")
-            if not file.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-                file.execute("BEGIN")
-                for statement in _TABLES:
-                    file.execute(statement)
-                file.execute("INSERT INTO state VALUES (?, 0, 0, 0)", [_FORM])
-                file.execute("COMMIT")
-            form, sequence = file.execute("SELECT form, sequence FROM state").fetchone()
-            if form != _FORM or sequence > self._record.sequence:
-                raise sqlite3.DatabaseError("it is of another form or of another record")
-        except BaseException:
-            file.close()
-            raise
-        return file
+    def _fits(self, file: sqlite3.Connection) -> bool:
+        form, sequence = file.execute("SELECT form, sequence FROM state").fetchone()
+        return bool(form == _FORM and sequence <= self._record.sequence)
 
     def _position(self) -> tuple[int, int, int]:
         sequence, file, offset = self._file.execute(
@@ -211,8 +178,7 @@ class AccessIndex:
             row = _row(entry, place, len(line))
             entries["commit_entry" if row[2] == _COMMIT else "entry"].append(row)
             touches += [(*touch[:1], place.sequence, *touch[1:]) for touch in self._touches(entry)]
-        self._file.execute("BEGIN")
-        try:
+        with changing(self._file):
             for table, rows in entries.items():
                 self._file.executemany(
                     f"INSERT OR REPLACE INTO {table} VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",  # noqa: S608 - one of two words
@@ -221,10 +187,6 @@ class AccessIndex:
             self._file.executemany("INSERT OR REPLACE INTO touch VALUES (?,?,?,?)", touches)
             kept = {table: self._pruned(table, len(rows)) for table, rows in entries.items()}
             self._file.execute("UPDATE state SET sequence = ?, file = ?, offset = ?", [*end])
-            self._file.execute("COMMIT")
-        except BaseException:
-            self._file.execute("ROLLBACK")
-            raise
         self._kept = kept
         return True
 

@@ -6,7 +6,6 @@ It is made from that file alone; without it, or when it does not fit the file, i
 from __future__ import annotations
 
 import json
-import logging
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -14,9 +13,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ciaas.limits import CHECKPOINTS_READ_BYTES
+from ciaas.storage.derived import changing, open_derived
 from security.aaa.checkpoints import ChainCheckpoint
-
-log = logging.getLogger(__name__)
 
 _TABLES = (
     "CREATE TABLE position (offset INTEGER)",
@@ -45,9 +43,9 @@ class CheckpointIndex:
     """
 
     def __init__(self, path: Path, source: Path) -> None:
-        self._path, self._source = path, source
+        self._source = source
         self._turn = threading.Lock()
-        self._file = self._open()
+        self._file = open_derived(path, _TABLES, self._fits)
 
     def covering(self, chain: int, number: int) -> ChainCheckpoint | None:
         """Return the checkpoint whose tree has an entry, None when there is none yet."""
@@ -80,36 +78,9 @@ class CheckpointIndex:
 
     # -- private pieces
 
-    def _open(self) -> sqlite3.Connection:
-        try:
-            return self._ready()
-        except sqlite3.DatabaseError as error:
-            log.warning("the index %s is made anew: %s", self._path, error)
-            for suffix in ("", "-wal", "-shm", "-journal"):
-                self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
-            return self._ready()
-
-    def _ready(self) -> sqlite3.Connection:
-        if not self._path.exists():
-            self._path.touch(0o600)
-        file = sqlite3.connect(self._path, check_same_thread=False, isolation_level=None)
-        try:
-            file.execute("PRAGMA journal_mode = WAL")
-            # Lost rows are read again from the file of checkpoints.
-            file.execute("PRAGMA synchronous = OFF")
-            if not file.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-                file.execute("BEGIN")
-                for statement in _TABLES:
-                    file.execute(statement)
-                file.execute("COMMIT")
-            (offset,) = file.execute("SELECT offset FROM position").fetchone()
-            size = self._source.stat().st_size if self._source.exists() else 0
-            if offset > size:
-                raise sqlite3.DatabaseError("it is of another file of checkpoints")
-        except BaseException:
-            file.close()
-            raise
-        return file
+    def _fits(self, file: sqlite3.Connection) -> bool:
+        (offset,) = file.execute("SELECT offset FROM position").fetchone()
+        return bool(offset <= (self._source.stat().st_size if self._source.exists() else 0))
 
     def _catch_up(self) -> None:
         """Read what the file of checkpoints got since the last time, some at a time."""
@@ -123,11 +94,10 @@ class CheckpointIndex:
             whole = data.rfind(b"\n") + 1
             if not whole:
                 return
-            self._file.execute("BEGIN")
             rows = list(_places(data[:whole], offset))
-            self._file.executemany("INSERT OR REPLACE INTO checkpoint VALUES (?,?,?,?,?)", rows)
-            self._file.execute("UPDATE position SET offset = ?", [offset + whole])
-            self._file.execute("COMMIT")
+            with changing(self._file):
+                self._file.executemany("INSERT OR REPLACE INTO checkpoint VALUES (?,?,?,?,?)", rows)
+                self._file.execute("UPDATE position SET offset = ?", [offset + whole])
 
 
 def _places(data: bytes, offset: int) -> Iterator[_Place]:
