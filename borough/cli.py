@@ -85,7 +85,7 @@ def up() -> None:
 @click.option("--seconds", type=click.FloatRange(min=1.0), help="Run so long, then end.")
 @as_json
 def demo(seconds: float | None, json_: bool) -> None:
-    """Bring up a city quarter of 64 devices on this machine and account for every sample."""
+    """Bring up a city quarter of 86 endpoints on this machine and account for every sample."""
     home, settings = _home()
     from borough.demo.command import demo as run_demo
 
