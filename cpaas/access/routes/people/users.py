@@ -54,7 +54,7 @@ def listed(caller: Admin) -> Response:
 
 
 @router.post("", status_code=HTTPStatus.CREATED)
-def add(body: NewUser, caller: Admin) -> Response:
+def add(body: NewUser, caller: Admin, _person: Person) -> Response:
     """Add a user; without a grant a user sees nothing."""
     user = caller.city.accounts.add_user(body.name, body.password, admin=body.admin)
     caller.tell(name=user.name, admin=user.admin)
@@ -63,7 +63,7 @@ def add(body: NewUser, caller: Admin) -> Response:
 
 
 @router.patch("/{name}")
-def change(name: str, body: UserChange, caller: Admin) -> Response:
+def change(name: str, body: UserChange, caller: Admin, _person: Person) -> Response:
     """Set another password, or shut a user out, or let one in again."""
     accounts = caller.city.accounts
     user = named(caller, name)

@@ -1,0 +1,31 @@
+"""What an application may not do for who let it in: that is for the person alone."""
+
+from __future__ import annotations
+
+from tests.cpaas.conftest import House
+from tests.cpaas.oidc.conftest import PASSWORD, Browser, Page, Party, party_of, told_of
+
+
+def admitted(party: Party, browser: Browser, name: str, scope: str) -> str:
+    """Return the access token that somebody let an application have."""
+    door = browser.get(party.query(scope=scope))
+    assert isinstance(door, Page)
+    asked = browser.sign_in(door, name=name)
+    assert isinstance(asked, Page)
+    back = browser.send(asked, decision="allow")
+    assert isinstance(back, str), back.answer.text
+    return str(party.redeem(told_of(back)["code"]).json()["access_token"])
+
+
+def test_no_application_makes_or_changes_users(city: House, base: str, browser: Browser) -> None:
+    city.city.accounts.add_user("chief", PASSWORD, admin=True)
+    party = party_of(city, base, scopes=["openid", "read"])
+    chief = city.client(city.city.accounts.sign_in("chief", PASSWORD).text)
+    wide = chief.patch(f"/applications/{party.client_id}", json={"scopes": ["openid", "admin"]})
+    assert wide.status_code == 200, wide.text
+    api = party.api(admitted(party, browser, "chief", "openid admin"))
+    assert api.get("/users").status_code == 200
+    body = {"name": "mole", "password": PASSWORD, "admin": True}
+    answers = [api.post("/users", json=body), api.patch("/users/chief", json={"password": "x"})]
+    assert [answer.status_code for answer in answers] == [403, 403]
+    assert "mole" not in {user.name for user in city.city.accounts.users()}
