@@ -110,9 +110,11 @@ class RingDesk:
     def forget(self, version: int) -> Mapping[str, Any]:
         """Destroy a version under which nothing of this home lies any more.
 
+        Refused for secrets that do not open, it has them looked at again for the next attempt.
+
         Raises:
             Missing: there is no such version.
-            Conflict: it is in use, or a re-wrap is not done yet.
+            Conflict: it is in use or may be, or a re-wrap is not done yet.
             DiskFull: the key file cannot be written.
         """
         if version not in self.keys.versions:
@@ -122,8 +124,9 @@ class RingDesk:
         progress = self.rewrap.progress
         if not (progress.done and progress.version == self.keys.version):
             raise Conflict("secrets are still being wrapped anew; wait until that is done")
-        left = progress.in_use.get(version, 0)
+        left = progress.in_use.get(version, 0) + progress.unread
         if left:
+            self.rewrap.begin()
             raise Conflict(
                 f"{left} secrets do not open and may lie under version {version}; mend or remove"
                 f" them first: {', '.join(progress.failures)}"

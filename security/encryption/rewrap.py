@@ -65,6 +65,8 @@ class Progress:
     failed: int = 0
     failures: Sequence[str] = ()
     """Purpose and key of the first that do not open."""
+    unread: int = 0
+    """Of those failed, how many may lie under any version, as their texts do not tell."""
     done: bool = False
     in_use: Mapping[int, int] = field(default_factory=dict)
     """How many of those seen lie under which version now; 0 is the form before versions."""
@@ -172,7 +174,7 @@ class Rewrap:
         envelope = self._envelope(store.purpose)
         changes: list[tuple[Sealed, str]] = []
         failures, in_use = list(so_far.failures), dict(so_far.in_use)
-        failed = so_far.failed
+        failed, unread = so_far.failed, so_far.unread
         for sealed in page:
             text = sealed.text
             version: int | None
@@ -186,7 +188,9 @@ class Rewrap:
                 failed += 1
                 failures.append(f"{store.purpose}: {sealed.key}")
                 version = _version_or_none(text)
-            if version is not None:
+            if version is None:
+                unread += 1
+            else:
                 in_use[version] = in_use.get(version, 0) + 1
         if changes:
             store.replace(changes)
@@ -196,6 +200,7 @@ class Rewrap:
             rewrapped=so_far.rewrapped + len(changes),
             failed=failed,
             failures=failures[:REWRAP_FAILURES_TOLD_MAX],
+            unread=unread,
             in_use=in_use,
         )
 
