@@ -29,3 +29,24 @@ def test_no_application_makes_or_changes_users(city: House, base: str, browser: 
     answers = [api.post("/users", json=body), api.patch("/users/chief", json={"password": "x"})]
     assert [answer.status_code for answer in answers] == [403, 403]
     assert "mole" not in {user.name for user in city.city.accounts.users()}
+
+
+def test_to_know_who_somebody_is_tells_nothing_of_their_affairs(
+    city: House, party: Party, browser: Browser
+) -> None:
+    api = party.api(party.tokens(browser, scope="openid")["access_token"])
+    paths = ("/authorisations", "/sessions", "/tokens", "/account/second-factor", "/account")
+    assert [api.get(path).status_code for path in paths] == [403] * len(paths)
+    assert "/oauth2/userinfo" in api.get("/account").json()["detail"]
+
+
+def test_no_application_takes_back_what_another_was_let_do(
+    city: House, base: str, party: Party, browser: Browser
+) -> None:
+    other = party_of(city, base)
+    theirs = other.api(other.tokens(browser)["access_token"])
+    api = party.api(party.tokens(browser)["access_token"])
+    assert api.delete(f"/authorisations/{other.client_id}").status_code == 403
+    assert api.get("/authorisations").status_code == 403
+    assert api.get("/account").json()["name"] == "maria"
+    assert theirs.get("/account").status_code == 200

@@ -145,6 +145,25 @@ def test_guessing_codes_of_devices_is_slowed_down(
     assert int(answers[-1].headers["retry-after"]) >= 1
 
 
+def test_guesses_of_one_person_count_together_from_wherever(
+    city: House, base: str, party: Party, browser: Browser
+) -> None:
+    name = f"roamer-{party.client_id[:8]}"
+    city.city.accounts.add_user(name, PASSWORD)
+    door = browser.get("/oauth2/device")
+    assert isinstance(door, Page)
+    form = browser.sign_in(door, name=name)
+    assert isinstance(form, Page)
+    statuses = []
+    for last in range(2, SIGN_IN_FAILURES_FREE + 3):
+        away = httpx.HTTPTransport(local_address=f"127.0.0.{last}")
+        with httpx.Client(transport=away, cookies=browser.http.cookies) as http:
+            page = Browser(base, http).send(form, user_code="BCDF-GHJK")
+        assert isinstance(page, Page)
+        statuses.append(page.answer.status_code)
+    assert statuses == [404] * SIGN_IN_FAILURES_FREE + [429]
+
+
 def test_a_device_code_of_another_application_is_refused(
     city: House, base: str, party: Party, browser: Browser
 ) -> None:
@@ -277,9 +296,10 @@ def test_tokens_end_at_once_with_what_they_rest_on(
         case "password":
             city.client().patch(f"/users/{name}", json={"password": PASSWORD + " again"})
         case "withdrawn":
-            [listed] = api.get("/authorisations").json()
+            own = city.client(city.city.accounts.sign_in(name, PASSWORD).text)
+            [listed] = own.get("/authorisations").json()
             assert (listed["client_id"], listed["name"]) == (party.client_id, "Harbour lights")
-            assert api.delete(f"/authorisations/{party.client_id}").status_code == 204
+            assert own.delete(f"/authorisations/{party.client_id}").status_code == 204
         case "application":
             city.client().patch(f"/applications/{party.client_id}", json={"disabled": True})
     assert api.get("/account").status_code == 401

@@ -11,7 +11,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
 from cpaas.access.answers.documents import as_json, rfc3339
-from cpaas.access.caller import Admin, Anyone, Caller, Configurer, Person
+from cpaas.access.caller import Admin, Caller, Configurer, Person
 from cpaas.access.problems import Problem, not_found
 from security.aaa.errors import RuleBroken
 from security.aaa.levels import Level
@@ -167,7 +167,7 @@ def rotate(client_id: str, body: Rotation, caller: Configurer, _person: Person) 
 
 
 @router.get("/authorisations")
-def authorised(caller: Anyone) -> Response:
+def authorised(caller: Person) -> Response:
     """List what the caller let applications do and is in force."""
     provider, now = caller.city.oidc.provider, caller.city.clock.now_ms()
     found = []
@@ -189,7 +189,7 @@ def authorised(caller: Anyone) -> Response:
 @router.delete(
     "/authorisations/{client_id}", status_code=HTTPStatus.NO_CONTENT, response_class=Response
 )
-def withdraw(client_id: str, caller: Anyone) -> None:
+def withdraw(client_id: str, caller: Person) -> None:
     """Take back what the caller let an application do; its tokens end at once."""
     provider = caller.city.oidc.provider
     try:

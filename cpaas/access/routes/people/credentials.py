@@ -9,7 +9,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel
 
 from cpaas.access.answers.documents import as_json
-from cpaas.access.caller import Admin, Anyone, Caller, Person
+from cpaas.access.caller import Admin, Caller, Person
 from cpaas.access.problems import Problem
 from cpaas.access.routes.people.session import DoorwayPart
 from security.aaa.sessions import session_of
@@ -72,7 +72,7 @@ async def change_password(
 
 
 @router.get("/account/second-factor")
-def second_factor(caller: Anyone) -> Response:
+def second_factor(caller: Person) -> Response:
     """Return whether the caller has a second factor, must have one, and how many codes are left."""
     factor = caller.city.people.factor
     return as_json(

@@ -159,15 +159,20 @@ async def signed_in(
 
 @router.get("/account")
 async def account(caller: Anyone) -> Response:
-    """Return who the token stands for and what it may do."""
+    """Return who the token stands for and what it may do; an application's needs ``read``."""
     user = caller.principal.user
+    if caller.principal.application is not None and Scope.READ not in caller.principal.scopes:
+        raise Problem(
+            HTTPStatus.FORBIDDEN,
+            "the token lacks the scope 'read'; who let you in is told at /oauth2/userinfo",
+        )
     return as_json(
         {"name": user.name, "admin": user.admin, "scopes": sorted(caller.principal.scopes)}
     )
 
 
 @router.get("/tokens")
-def tokens(caller: Anyone) -> Response:
+def tokens(caller: Person) -> Response:
     """List the caller's tokens; the tokens themselves are not kept."""
     return as_json(
         [

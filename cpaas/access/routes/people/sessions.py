@@ -8,7 +8,7 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 
 from cpaas.access.answers.documents import as_json, rfc3339
-from cpaas.access.caller import Admin, Anyone, Caller, Person
+from cpaas.access.caller import Admin, Caller, Person
 from cpaas.access.granting.holder import user_named
 from security.aaa.sessions import Session, session_of
 
@@ -16,7 +16,7 @@ router = APIRouter(tags=["session"])
 
 
 @router.get("/sessions")
-def own(caller: Anyone) -> Response:
+def own(caller: Person) -> Response:
     """List the caller's sessions: sign-ins, tokens, and what applications may do."""
     return as_json(_told(caller, caller.user))
 
