@@ -12,7 +12,7 @@ from pathlib import Path
 from borough.roles.second_place import SecondPlace
 from ciaas.ports import RegistryError
 from ciaas.storage.chains import Snapshot, own_lines, write_snapshot
-from ciaas.storage.record import RecordFile
+from ciaas.storage.record import RecordFile, write_all
 from security.aaa.chain import Head, digest_of
 from security.aaa.checkpoints import Signer, written
 from security.aaa.merkle import leaf
@@ -119,13 +119,13 @@ class Sealing:
             told.append(written(self._signer.sign_chain(chain, heads[chain], new, now)))
         self._file(told)
         self._sealed = Snapshot(position, whole, heads)
-        write_snapshot(self._directory, self._sealed)
         for line in told:
             self.publish(line)
+        write_snapshot(self._directory, self._sealed)
         return True
 
     def _file(self, lines: Sequence[bytes]) -> None:
-        """Append lines and return once they are on disk."""
+        """Append lines and return once they are on disk; after an OSError none of them is."""
         path = self._directory / CHECKPOINTS_FILE
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
@@ -133,7 +133,11 @@ class Sealing:
             if end and os.pread(file, 1, end - 1) != b"\n":  # a crash tore the last line
                 end = os.pread(file, end, 0).rfind(b"\n") + 1
                 os.ftruncate(file, end)
-            os.pwrite(file, b"".join(lines), end)
-            os.fsync(file)
+            try:
+                write_all(file, b"".join(lines), end)
+                os.fsync(file)
+            except OSError:
+                os.ftruncate(file, end)  # else what reads on takes a half line
+                raise
         finally:
             os.close(file)

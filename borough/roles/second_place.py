@@ -64,12 +64,16 @@ class SecondPlace:
         return True
 
     def _extend(self, copy: Path) -> None:
+        """Append whole lines alone: a torn one is taken back from our file, but not from there."""
         if not self._source.exists():
             return
+        begin = copy.stat().st_size if copy.exists() else 0
         with self._source.open("rb") as ours:
-            ours.seek(copy.stat().st_size if copy.exists() else 0)
-            while part := ours.read(_STEP_BYTES):
-                self._write(copy, part, append=True)
+            ours.seek(begin)
+            while whole := _whole_lines(ours.read(_STEP_BYTES)):
+                self._write(copy, whole, append=True)
+                begin += len(whole)
+                ours.seek(begin)
 
     def _write(self, path: Path, data: bytes, *, append: bool = False) -> None:
         how = os.O_APPEND if append else os.O_TRUNC
@@ -78,3 +82,7 @@ class SecondPlace:
             written.write(data)
             written.flush()
             os.fsync(written.fileno())
+
+
+def _whole_lines(part: bytes) -> bytes:
+    return part[: part.rfind(b"\n") + 1]

@@ -269,7 +269,7 @@ class RecordFile:
             self._begin_file()
         self._torn = True
         try:
-            _write_all(self._file, data, self._length)
+            write_all(self._file, data, self._length)
             os.fsync(self._file)
         except OSError:
             self._cut()
@@ -429,7 +429,8 @@ def _first_sequence(path: Path) -> int:
     return int(path.stem.removeprefix("record-"))
 
 
-def _write_all(file: int, data: bytes, offset: int) -> None:
+def write_all(file: int, data: bytes, offset: int) -> None:
+    """Write all of it, also when the disk takes it in pieces; raises OSError."""
     view = memoryview(data)
     while view:
         written = os.pwrite(file, view, offset)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -116,6 +118,59 @@ def test_a_failure_is_tried_again_and_leaves_no_gap(
     bench.sealing.look(last=True)
     assert bench.of_chain(3) == [(1, 2)]
     assert [one.size for one in bench.shelf.kept] == [2]
+
+
+def test_a_disk_that_takes_pieces_gets_whole_lines(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = os.pwrite
+    bench.record.append({"chain": 3})
+    with monkeypatch.context() as patched:
+        patched.setattr("os.pwrite", lambda file, data, at: write(file, data[:100], at))
+        bench.sealing.look(last=True)
+    assert bench.of_chain(3) == [(1, 1)]
+    assert verify(bench.audit, (), None, None).startswith("in order")
+
+
+def test_a_disk_that_is_full_halfway_leaves_what_was_there(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    share = tmp_path / "share"
+    share.mkdir()
+    bench.sealing = bench.begun(share)
+    bench.record.append({"chain": 3})
+    bench.sealing.look(last=True)
+    before = (bench.audit / CHECKPOINTS_FILE).read_bytes()
+    write = os.pwrite
+
+    def full(file: int, data: bytes, at: int) -> int:
+        if at > len(before):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(file, data[:100], at)
+
+    bench.record.append({"chain": 3})
+    with monkeypatch.context() as patched:
+        patched.setattr("os.pwrite", full)
+        bench.sealing.look(last=True)
+    for folder in (bench.audit, share):
+        assert (folder / CHECKPOINTS_FILE).read_bytes() == before
+    bench.sealing.look(last=True)
+    assert bench.of_chain(3) == [(1, 1), (2, 2)]
+    copy = share / CHECKPOINTS_FILE
+    assert verify(bench.audit, (copy,), None, share / "checkpoint.pub").startswith("in order")
+
+
+def test_what_is_written_is_published_also_when_nothing_after_it_is(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(directory: Path, snapshot: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    bench.record.append({"chain": 3})
+    monkeypatch.setattr(module, "write_snapshot", full)
+    bench.sealing.look(last=True)
+    assert b"".join(bench.published) == (bench.audit / CHECKPOINTS_FILE).read_bytes()
+    assert len(bench.published) == 2
 
 
 def test_a_start_goes_on_where_the_last_one_ended(bench: Bench) -> None:

@@ -64,6 +64,20 @@ def test_a_copy_of_another_record_is_left_as_it_is(tmp_path: Path, source: Path)
     assert (share / "checkpoints-2.jsonl").read_text() == "1\n2\n"
 
 
+def test_a_torn_line_is_not_copied(tmp_path: Path, source: Path) -> None:
+    share = tmp_path / "share"
+    share.mkdir()
+    second = place(tmp_path, source)
+    source.write_text("1\n2\nto")
+    second.catch_up()
+    assert (share / "checkpoints.jsonl").read_text() == "1\n2\n"
+    source.write_text("1\n2\n3\n")
+    second.catch_up()
+    place(tmp_path, source).catch_up()
+    assert (share / "checkpoints.jsonl").read_text() == "1\n2\n3\n"
+    assert not (share / "checkpoints-2.jsonl").exists()
+
+
 def test_nothing_is_copied_before_there_is_a_checkpoint(tmp_path: Path, source: Path) -> None:
     (tmp_path / "share").mkdir()
     source.unlink()
