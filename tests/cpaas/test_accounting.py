@@ -169,6 +169,20 @@ def test_while_nothing_can_be_recorded_reads_go_on_and_nothing_is_changed(house:
     assert renames == [503, 503, 204]
 
 
+def test_no_certificate_is_handed_out_while_nothing_can_be_recorded(house: House) -> None:
+    uuid = house.endpoint()
+    token = house.client().post(f"/endpoints/{uuid}/provisionToken").text
+    brittle = Brittle(house.record, full=True)
+    brittle.held.set()
+    with served(replace(house.city, record=brittle)) as base_url:
+        client = house.client(base_url=base_url)
+        assert client.get("/account").status_code == 200  # it meets the failure
+        assert client.get(f"/provision/{token}").status_code == 503
+        assert client.get(f"/endpoints/{uuid}/certificates").json() == []
+        brittle.full = False
+        assert client.get(f"/provision/{token}").status_code == 200
+
+
 def test_what_is_owed_is_bounded_and_the_rest_counted(house: House) -> None:
     brittle = Brittle(house.record, full=True)
     brittle.held.set()

@@ -148,5 +148,6 @@ class Accounting:
 
 
 def _only_looks(scope: Scope) -> bool:
-    """Tell whether a request changes nothing, by its verb or since it is a posted question."""
-    return scope["method"] in LOOKS or act_of(scope["method"], scope["path"]) is Act.READ
+    """Tell whether a request changes nothing: a posted question too, no certificate by GET."""
+    act = act_of(scope["method"], scope["path"])
+    return act is Act.READ or (scope["method"] in LOOKS and act is not Act.ADMINISTRATION)
