@@ -24,7 +24,7 @@ from security.aaa.errors import (
 from security.aaa.guessable import refuse_guessable
 from security.aaa.known_devices import KnownDevices
 from security.aaa.passwords import Passwords
-from security.aaa.throttle import Attempt, SignInThrottle
+from security.aaa.throttle import Attempt, SignInThrottle, network_of
 from security.aaa.tokens import (
     IssuedToken,
     Principal,
@@ -268,7 +268,7 @@ class Accounts:
             NotAuthenticated, SecondFactorNeeded, Throttled: as `sign_in`.
         """
         found = self._existing(user)
-        attempt = Attempt(found.name, f"user:{user}:{source}")
+        attempt = Attempt(found.name, f"user:{user}:{network_of(source)}")
         self._throttle.attempt(attempt)
         if not self._passwords.verify(found.password_hash, password):
             raise NotAuthenticated("the password is not right")

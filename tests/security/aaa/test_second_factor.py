@@ -193,6 +193,14 @@ def test_proving_oneself_again_is_slowed_down_too(
         accounts.prove(anna.id, PASSWORD, "192.0.2.1", code(1))
 
 
+def test_addresses_of_one_network_prove_a_password_as_one(accounts: Accounts, anna: User) -> None:
+    for last in range(SIGN_IN_FAILURES_FREE):
+        with pytest.raises(NotAuthenticated):
+            accounts.prove(anna.id, "wrong, but long enough", f"2001:db8::{last:x}")
+    with pytest.raises(Throttled):
+        accounts.prove(anna.id, "wrong, but long enough", "2001:db8::ffff")
+
+
 def test_neither_secret_nor_codes_lie_in_clear(
     tmp_path: Path, factor: SecondFactor, anna: User, clock: MovedClock
 ) -> None:
