@@ -37,7 +37,7 @@ def look_up(city: CityPart, request: Request, form: OwnForm) -> Response:
     if session is None:
         return sign_in_page(city, "device", [("user_code", typed)])
     try:
-        found = _waiting(city, request, session, typed)
+        found = _waiting(city, session, typed)
     except Throttled as error:
         again = {"Retry-After": str(error.retry_after_s)}
         return _form(session, "", str(error), HTTPStatus.TOO_MANY_REQUESTS, again)
@@ -65,7 +65,7 @@ def decide(city: CityPart, about: About, request: Request, form: OwnForm) -> Res
     if session is None or told.get("account") != str(session.user.id):
         return sign_in_page(city, "device", [("user_code", typed)])
     try:
-        found = _waiting(city, request, session, typed)
+        found = _waiting(city, session, typed)
     except Throttled as error:
         again = {"Retry-After": str(error.retry_after_s)}
         return _form(session, "", str(error), HTTPStatus.TOO_MANY_REQUESTS, again)
@@ -83,9 +83,9 @@ def decide(city: CityPart, about: About, request: Request, form: OwnForm) -> Res
     return page("message", title=title, detail=detail, problem="")
 
 
-def _waiting(city: City, request: Request, session: Session, typed: str) -> DeviceRequest | None:
-    source = request.client.host if request.client else ""
-    return city.oidc.provider.waiting_device(typed, (session.user.id, source))
+def _waiting(city: City, session: Session, typed: str) -> DeviceRequest | None:
+    # By the user alone: who has signed in is known, and addresses are to be had by the million.
+    return city.oidc.provider.waiting_device(typed, (session.user.id, ""))
 
 
 def _unknown(session: Session) -> Response:
