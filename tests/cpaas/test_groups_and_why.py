@@ -163,3 +163,25 @@ def test_who_may_do_what_there_and_what_somebody_holds(house: House, lamp: str) 
     assert admin.get("/rights").json() == [
         {"prefix": "#", "level": "OWN", "admin": True, "groups": []}
     ]
+
+
+def test_of_others_only_the_groups_are_named_that_have_a_say_there(house: House, lamp: str) -> None:
+    admin = house.client()
+    house.project("police")
+    house.user("anna", {f"{lamp}/lamp/#": "READ"})
+    for group in ("gardeners", "undercover", "lighters"):
+        assert admin.post("/groups", json={"name": group}).status_code == 201
+        assert admin.put(f"/groups/{group}/members/anna").status_code == 204
+    boss = house.user("boss", {f"{lamp}/#": "GRANT"})
+    grant_group(house, "undercover", "project:police", "READ")
+    grant_group(house, "lighters", f"{lamp}/lamp/light/#", "READ")
+
+    def groups_of_anna() -> list[str]:
+        there = boss.get("/rights", params={"prefix": f"{lamp}/#"}).json()
+        [anna] = [entry for entry in there if entry["subject"] == "anna"]
+        found: list[str] = anna["groups"]
+        return found
+
+    assert groups_of_anna() == []
+    grant_group(house, "gardeners", "project:parks", "READ")
+    assert groups_of_anna() == ["gardeners"]

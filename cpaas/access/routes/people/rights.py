@@ -144,10 +144,13 @@ def _may_anything(caller: Caller, who: Party, path: Path) -> bool:
 
 
 def _on(caller: Caller, holder: Holder, path: Path, names: Names) -> dict[str, Any]:
-    """Return what somebody may do on a path, and by which groups."""
+    """Return what somebody may do on a path, and which groups have a say in it.
+
+    Other groups of the holder may be of projects that are none of the caller's business.
+    """
     rights = caller.city.rights
     verdict = verdict_on(rights, holder.party, path)
-    groups = rights.groups_of(holder.number) if holder.kind == "user" else ()
+    groups = {grant.group for grant in verdict.applies if grant.group is not None}
     return {
         "subject": holder.name,
         "level": verdict.level.name,
