@@ -63,7 +63,7 @@ from ciaas.kernel.catalogue import Catalogue
 from ciaas.kernel.decode import Decoder
 from ciaas.kernel.uplink import Uplink
 from ciaas.management.provisioning import Provisioning
-from ciaas.ports import Commit, DiskFull, Feed, HistoryError, Point
+from ciaas.ports import Commit, DiskFull, Feed, HistoryError, Point, RegistryError
 from ciaas.storage.history import DuckHistory, open_history
 from ciaas.storage.registry import Unusable, open_registry
 from cpaas.access.app import create_app
@@ -442,11 +442,16 @@ class Core:
         self._live.stop(timeout_s=2.0)
 
     async def _close(self) -> None:
+        """Close every store, also after one that a full disk keeps from its last write."""
         self._people.storage.end()
-        await asyncio.to_thread(self._people.keep, self._history)
-        self._history.close()
-        await asyncio.to_thread(self.accounting.close)
-        self._registry.close()
+        async with contextlib.AsyncExitStack() as stores:
+            stores.callback(self._registry.close)
+            stores.push_async_callback(asyncio.to_thread, self.accounting.close)
+            stores.callback(self._history.close)
+            try:
+                await asyncio.to_thread(self._people.keep, self._history)
+            except (RegistryError, HistoryError) as error:
+                log.warning("the last uses and figures of quotas are not kept: %s", error)
 
     # -- what the parts tell
 
