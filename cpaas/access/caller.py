@@ -46,8 +46,15 @@ async def about_of(request: Request) -> dict[str, Any]:
     return about
 
 
+async def concerned_of(request: Request) -> set[int]:
+    """Return the numbers of the projects whose part of the record tells of this request."""
+    concerned: set[int] = request.scope["state"].setdefault("projects", set())
+    return concerned
+
+
 CityPart = Annotated[City, Depends(city_of)]
 About = Annotated[dict[str, Any], Depends(about_of)]
+Concerned = Annotated[set[int], Depends(concerned_of)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,6 +259,7 @@ async def caller_of(
     request: Request,
     city: CityPart,
     about: About,
+    concerned: Concerned,
     _scheme: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
 ) -> Caller:
     """Return the caller whom `Authentication` let in.
@@ -263,7 +271,6 @@ async def caller_of(
     purpose = _purpose_of(request.headers.get(PURPOSE_HEADER), principal)
     if purpose is not None:
         about["purpose"] = purpose
-    concerned = request.scope["state"].setdefault("projects", set())
     return Caller(city, principal, about, purpose, concerned=concerned)
 
 

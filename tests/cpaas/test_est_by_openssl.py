@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from ciaas.kernel.address import EndpointId
 from security.limits import CERTIFICATE_REQUEST_BYTES_MAX
 from tests.cpaas.conftest import SECRET, House
 from tests.cpaas.est_peer import WELL_KNOWN, EstPeer, openssl, request
@@ -129,6 +130,33 @@ def test_who_may_configure_an_endpoint_enrols_it_by_an_own_token(
         secret = client.headers["Authorization"].removeprefix("Bearer ")
         assert peer.enrol(uuid, secret, der).status == status
     assert peer.enrol(shared_house.endpoint("Other"), secret, der).status == 404
+
+
+def test_the_record_of_the_project_tells_of_each_certificate(
+    shared_house: House, peer: EstPeer, uuid: str, tmp_path: Path
+) -> None:
+    def newest() -> tuple[int, object, object]:
+        entry = shared_house.recorded()[-1]
+        return entry["chain"], entry["about"]["endpoint"], entry["about"]["serial"]
+
+    endpoint = shared_house.city.catalogue.endpoint(EndpointId(uuid))
+    assert endpoint is not None
+    _, der = request(tmp_path, uuid)
+    own = enrolled(shared_house, peer, uuid, tmp_path)
+    by_token = newest()
+    assert peer.enrol(uuid, SECRET, der).status == 200
+    by_configurer = newest()
+    assert peer.renew(own, der).status == 200
+    renewed = newest()
+    token = token_of(shared_house, uuid)
+    bundle = shared_house.client(token=None).get(f"/provision/{token}")
+    assert bundle.status_code == 200
+    told = [by_token, by_configurer, renewed, newest()]
+    assert told == [(endpoint.project, uuid, serial) for serial in serials(shared_house, uuid)]
+    made = shared_house.user("est-refused", {f"{uuid}/#": "READ"})
+    secret = made.headers["Authorization"].removeprefix("Bearer ")
+    assert peer.enrol(uuid, secret, der).status == 403
+    assert shared_house.recorded()[-1]["chain"] == endpoint.project
 
 
 def test_what_renews_nothing(shared_house: House, peer: EstPeer, uuid: str, tmp_path: Path) -> None:

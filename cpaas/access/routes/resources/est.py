@@ -15,8 +15,9 @@ from cryptography import x509
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
+from ciaas.kernel.address import EndpointId
 from ciaas.management.provisioning import ProvisioningError
-from cpaas.access.caller import About, Caller, CityPart
+from cpaas.access.caller import About, Caller, CityPart, Concerned
 from cpaas.access.city import City
 from cpaas.access.entrance.authentication import EST
 from cpaas.access.problems import Problem
@@ -73,7 +74,9 @@ def attributes() -> Response:
 
 
 @router.post("/simpleenroll", dependencies=[Secure])
-def enrol(request: Request, body: Body, city: CityPart, about: About) -> Response:
+def enrol(
+    request: Request, body: Body, city: CityPart, about: About, concerned: Concerned
+) -> Response:
     """Issue a certificate against a provision token, or a token with CONFIGURE on the endpoint.
 
     The user name is the endpoint's UUID, the password the token.
@@ -84,7 +87,7 @@ def enrol(request: Request, body: Body, city: CityPart, about: About) -> Respons
     try:
         csr = est.as_pem(est.request_in(body))
         issued = (
-            _by_configurer(city, about, endpoint, secret, csr)
+            _by_configurer(city, about, concerned, endpoint, secret, csr)
             if secret.startswith("bor_")
             else city.provisioning.enrol(secret, endpoint, csr)
         )
@@ -96,17 +99,20 @@ def enrol(request: Request, body: Body, city: CityPart, about: About) -> Respons
             "the token is unknown, used, expired or of another endpoint; ask for another",
             _ASK,
         )
+    _tell_whose(city, about, concerned, read_presented(issued.certificate_pem).common_name)
     return _answered(issued, about)
 
 
 @router.post("/simplereenroll", dependencies=[Secure])
-def renew(request: Request, body: Body, city: CityPart, about: About) -> Response:
+def renew(
+    request: Request, body: Body, city: CityPart, about: About, concerned: Concerned
+) -> Response:
     """Issue the successor of the certificate that the device shows in the handshake."""
     from ciaas.management import est
 
     shown = _shown(request)
     presented = read_presented(shown)
-    about["endpoint"] = presented.common_name
+    _tell_whose(city, about, concerned, presented.common_name)
     try:
         asked = est.request_in(body)
         est.check_same(asked, x509.load_pem_x509_certificate(shown))
@@ -128,6 +134,13 @@ def _answered(issued: IssuedCertificate, about: About) -> Response:
     about["serial"] = issued.serial
     body = est.certs_only(issued.certificate_pem)
     return Response(body, media_type=est.CERTIFICATES_TYPE, headers=_UNKEPT)
+
+
+def _tell_whose(city: City, about: About, concerned: Concerned, endpoint: str) -> None:
+    """Have the record of the endpoint's project tell of this request, and name the endpoint."""
+    about["endpoint"] = endpoint
+    if (found := city.catalogue.endpoint(EndpointId(endpoint))) is not None:
+        concerned.add(found.project)
 
 
 def _credentials(request: Request) -> tuple[str, str]:
@@ -153,7 +166,7 @@ def _credentials(request: Request) -> tuple[str, str]:
 
 
 def _by_configurer(
-    city: City, about: About, endpoint: str, secret: str, csr: str
+    city: City, about: About, concerned: Concerned, endpoint: str, secret: str, csr: str
 ) -> IssuedCertificate:
     """Issue for somebody who may configure the endpoint.
 
@@ -168,7 +181,7 @@ def _by_configurer(
     about["by"] = principal.user.name
     if not principal.may(Scope.CONFIGURE):
         raise Problem(HTTPStatus.FORBIDDEN, "the token lacks the scope 'configure'")
-    found = Caller(city, principal, about).endpoint(endpoint, Level.CONFIGURE)
+    found = Caller(city, principal, about, concerned=concerned).endpoint(endpoint, Level.CONFIGURE)
     return city.provisioning.issue(found.uuid, csr=csr)
 
 

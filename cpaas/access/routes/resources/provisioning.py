@@ -14,7 +14,7 @@ from ciaas.management.provisioning import ProvisioningError
 from ciaas.ports import Missing
 from cpaas.access.answers.described import answers
 from cpaas.access.answers.documents import as_json
-from cpaas.access.caller import About, CityPart, Configurer, Reader
+from cpaas.access.caller import About, CityPart, Concerned, Configurer, Reader
 from cpaas.access.problems import Problem, not_found
 from security.aaa.levels import Level
 
@@ -156,6 +156,7 @@ def provision(
     token: str,
     city: CityPart,
     about: About,
+    concerned: Concerned,
     accept: Annotated[str, Header()] = "application/json",
     publicKey: str | None = None,
     propertiesFileName: str | None = None,
@@ -173,6 +174,8 @@ def provision(
             HTTPStatus.NOT_FOUND, "the token is unknown, used or expired; ask for another"
         )
     about |= {"endpoint": bundle.endpoint, "serial": bundle.serial}
+    if (endpoint := city.catalogue.endpoint(bundle.endpoint)) is not None:
+        concerned.add(endpoint.project)
     headers = {"Endpoint": str(bundle.endpoint), **_UNKEPT}
     if wants_jar:
         return Response(bundle.as_jar(), headers=headers, media_type=_JAR)
