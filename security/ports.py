@@ -267,7 +267,9 @@ class PermitStore(Protocol):
 class CertificateStore(Protocol):
     """Certificates issued to endpoints and pending provision tokens."""
 
-    def add_certificate(self, entry: CertificateEntry) -> None: ...
+    def add_certificate(self, entry: CertificateEntry, *, predecessor: str | None = None) -> None:
+        """Keep a certificate, in the place of a predecessor only if that is not denied."""
+        ...
 
     def certificates(self, endpoint: str) -> Sequence[CertificateEntry]: ...
 
@@ -275,6 +277,10 @@ class CertificateStore(Protocol):
 
     def revoke_certificate(self, serial: str) -> None:
         """Deny it from now on; a second time changes nothing."""
+        ...
+
+    def revoke_certificates(self, endpoint: str) -> int:
+        """Deny all of an endpoint at one moment; return how many were in force until then."""
         ...
 
     def in_force(self, now: int) -> Mapping[str, str]:
@@ -300,8 +306,13 @@ class CertificateStore(Protocol):
         """Return the entry, which stays, also when it has expired; None when unknown."""
         ...
 
-    def take_provision(self, digest: str, now: int) -> ProvisionEntry | None:
-        """Remove and return the entry in one transaction; None when unknown or expired."""
+    def take_provision(
+        self, digest: str, now: int, issued: CertificateEntry | None = None
+    ) -> ProvisionEntry | None:
+        """Remove and return the entry in one transaction; None when unknown or expired.
+
+        The certificate issued for it is kept in that transaction, or not at all.
+        """
         ...
 
 

@@ -107,14 +107,13 @@ class Provisioning:
         Raises:
             Missing: the endpoint never had a certificate of this serial.
         """
-        found = [one for one in self.certificates_of(endpoint) if serial in (None, one.serial)]
-        if serial is not None and not found:
+        if serial is None:
+            return self.certificates.revoke_certificates(endpoint.uuid)
+        found = self.certificates.certificate(serial)
+        if found is None or found.endpoint != endpoint.uuid:
             raise Missing(f"the endpoint has no certificate {serial}")
-        standing = [one for one in found if not one.revoked]
-        for one in standing:
-            self.certificates.revoke_certificate(one.serial)
-        now_ms = self.clock.now_ms()
-        return sum(one.not_after > now_ms for one in standing)
+        self.certificates.revoke_certificate(serial)
+        return int(not found.revoked and found.not_after > self.clock.now_ms())
 
     def provision_token(self, endpoint: Endpoint, properties: Mapping[str, str]) -> str:
         """Return a single-use token, replacing earlier ones of the endpoint.
@@ -156,11 +155,14 @@ class Provisioning:
                 from_text(public_key)  # before the token is used up
             except AuthorityError as error:
                 raise ProvisioningError(str(error)) from error
-        entry = self.certificates.take_provision(_digest(token), self.clock.now_ms())
+        known = self.certificates.provision(_digest(token))
+        if known is None:
+            return None
+        endpoint = EndpointId(known.endpoint)
+        issued = self._sign(endpoint, public_key=public_key)
+        entry = self._take(known, issued)
         if entry is None:
             return None
-        endpoint = EndpointId(entry.endpoint)
-        issued = self.issue(endpoint, public_key=public_key)
         properties = {
             "uuid": endpoint,
             "hostUri": self.host,
@@ -216,8 +218,13 @@ class Provisioning:
         known = self.certificates.provision(_digest(token))
         if known is None or endpoint not in ("", known.endpoint):
             return None
-        entry = self.certificates.take_provision(known.digest, self.clock.now_ms())
-        return None if entry is None else self.issue(EndpointId(entry.endpoint), csr=csr)
+        issued = self._sign(EndpointId(known.endpoint), csr=csr)
+        return None if self._take(known, issued) is None else issued
+
+    def _take(self, known: ProvisionEntry, issued: IssuedCertificate) -> ProvisionEntry | None:
+        """Use a token up and note its certificate: both, or neither if the token is gone."""
+        noted = self._entry(EndpointId(known.endpoint), issued)
+        return self.certificates.take_provision(known.digest, self.clock.now_ms(), noted)
 
     def renew(self, presented: Presented, csr: str) -> IssuedCertificate | None:
         """Issue the successor of a certificate that its holder has just proved to hold.
@@ -242,7 +249,16 @@ class Provisioning:
             endpoint = self.registry.endpoint(EndpointId(entry.endpoint))
         except Missing:
             return None
-        return None if endpoint.banned else self.issue(endpoint.uuid, csr=csr)
+        if endpoint.banned:
+            return None
+        issued = self._sign(endpoint.uuid, csr=csr)
+        try:
+            self.certificates.add_certificate(
+                self._entry(endpoint.uuid, issued), predecessor=entry.serial
+            )
+        except Missing:  # it was denied, or its endpoint deleted, while this was signed
+            return None
+        return issued
 
     def issue(
         self,
@@ -258,27 +274,39 @@ class Provisioning:
             ProvisioningError: as `sign`.
             Missing: there is no such endpoint.
         """
+        issued = self._sign(uuid, csr=csr, public_key=public_key, days=days)
+        self.certificates.add_certificate(self._entry(uuid, issued))
+        return issued
+
+    def _sign(
+        self,
+        uuid: EndpointId,
+        *,
+        csr: str | None = None,
+        public_key: str | None = None,
+        days: float | None = None,
+    ) -> IssuedCertificate:
+        """Return a certificate that lets nobody in before it is noted; raises as `issue`."""
         check_feed(self.registry.endpoint(uuid))
         if days is not None and not self.days_min <= days <= self.days:
             raise ProvisioningError(
                 f"a device's certificate lives {self.days_min:g} to {self.days:g} days"
             )
         try:
-            issued = self.authority.issue_endpoint(
+            return self.authority.issue_endpoint(
                 uuid, csr=csr, public_key=public_key, days=days or self.days
             )
         except AuthorityError as error:
             raise ProvisioningError(str(error)) from error
-        self.certificates.add_certificate(
-            CertificateEntry(
-                issued.serial,
-                uuid,
-                issued.fingerprint,
-                issued.not_after,
-                issued_at=self.clock.now_ms(),
-            )
+
+    def _entry(self, uuid: EndpointId, issued: IssuedCertificate) -> CertificateEntry:
+        return CertificateEntry(
+            issued.serial,
+            uuid,
+            issued.fingerprint,
+            issued.not_after,
+            issued_at=self.clock.now_ms(),
         )
-        return issued
 
 
 def check_feed(endpoint: Endpoint) -> None:

@@ -7,9 +7,10 @@ import shutil
 import subprocess
 import threading
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -24,6 +25,7 @@ from ciaas.management.provisioning import Provisioning, ProvisioningError
 from ciaas.ports import Conflict, Endpoint, Feed, Missing
 from ciaas.storage.registry import Registry, migrate, open_registry
 from security.encryption.authority import Authority
+from security.encryption.certificates import IssuedCertificate, read_presented
 from security.limits import DEVICE_CERTIFICATE_DAYS
 from security.ports import CertificateEntry
 
@@ -83,6 +85,23 @@ def pem_of(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> str:
         .public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
         .decode()
     )
+
+
+def signing_request() -> str:
+    key = ec.generate_private_key(ec.SECP256R1())
+    request = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([]))
+    return request.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
+
+
+def meanwhile(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
+    """Have something happen while the authority signs."""
+    sign = Authority.issue_endpoint
+
+    def issue(authority: Authority, *args: Any, **options: Any) -> IssuedCertificate:
+        act()
+        return sign(authority, *args, **options)
+
+    monkeypatch.setattr(Authority, "issue_endpoint", issue)
 
 
 def test_a_token_works_once(provisioning: Provisioning, endpoint: Endpoint) -> None:
@@ -312,6 +331,38 @@ class TestDenying:
             provisioning.revoke(endpoint, serial)
         assert not provisioning.certificates_of(other)[0].revoked
 
+    def test_what_is_denied_while_its_successor_is_signed_has_none(
+        self, provisioning: Provisioning, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        presented = read_presented(redeemed(provisioning, endpoint).certificate_pem.encode())
+        assert provisioning.renew(presented, signing_request()) is not None
+        meanwhile(monkeypatch, lambda: provisioning.revoke(endpoint, None))
+        assert provisioning.renew(presented, signing_request()) is None
+        assert all(one.revoked for one in provisioning.certificates_of(endpoint))
+
+    def test_what_is_deleted_while_its_successor_is_signed_has_none(
+        self, provisioning: Provisioning, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        presented = read_presented(redeemed(provisioning, endpoint).certificate_pem.encode())
+        meanwhile(monkeypatch, lambda: provisioning.delete(endpoint))
+        assert provisioning.renew(presented, signing_request()) is None
+
+    def test_a_token_replaced_while_its_certificate_is_signed_gives_none(
+        self, provisioning: Provisioning, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def redeem(token: str) -> object:
+            return provisioning.redeem(token, None, None)
+
+        def enrol(token: str) -> object:
+            return provisioning.enrol(token, endpoint.uuid, signing_request())
+
+        for use in (redeem, enrol):
+            token = provisioning.provision_token(endpoint, {})
+            with monkeypatch.context() as patch:
+                meanwhile(patch, lambda: provisioning.provision_token(endpoint, {}))
+                assert use(token) is None
+        assert provisioning.certificates_of(endpoint) == []
+
     def test_what_is_in_force_and_what_ends_when(
         self, provisioning: Provisioning, endpoint: Endpoint, registry: Registry, clock: MovedClock
     ) -> None:
@@ -352,9 +403,7 @@ def test_a_certificate_is_to_be_renewed_after_two_thirds_of_its_life(
 
 
 def test_a_life_is_within_its_bounds(provisioning: Provisioning, endpoint: Endpoint) -> None:
-    key = ec.generate_private_key(ec.SECP256R1())
-    request = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([]))
-    csr = request.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
+    csr = signing_request()
     lives = [
         (provisioning.sign(endpoint, csr, days)["notAfter"] - provisioning.clock.now_ms()) / DAY_MS
         for days in (7, None)

@@ -106,6 +106,61 @@ def test_certificates_are_kept_by_serial(registry: Registry, endpoint: Endpoint)
         store.revoke_certificate("0c")
 
 
+def test_a_denied_certificate_has_no_successor(registry: Registry, endpoint: Endpoint) -> None:
+    store = registry.certificates
+    first = CertificateEntry("0a", endpoint.uuid, "f1", 10)
+    store.add_certificate(first)
+    other = registry.resources.create_endpoint(endpoint.project, "other", {})
+    with pytest.raises(Missing, match="renews nothing"):
+        store.add_certificate(replace(first, serial="0b", endpoint=other.uuid), predecessor="0a")
+    store.add_certificate(replace(first, serial="0b"), predecessor="0a")
+    store.revoke_certificate("0a")
+    for predecessor in ("0a", "0f"):
+        with pytest.raises(Missing, match="renews nothing"):
+            store.add_certificate(replace(first, serial="0c"), predecessor=predecessor)
+    assert store.certificate("0c") is None
+
+
+def test_all_certificates_of_an_endpoint_are_denied_at_once(
+    registry: Registry, endpoint: Endpoint
+) -> None:
+    store = registry.certificates
+    other = registry.resources.create_endpoint(endpoint.project, "other", {})
+    far = 9_000_000_000_000
+    for serial, uuid, ends in (
+        ("0a", endpoint.uuid, far),
+        ("0b", endpoint.uuid, 1),
+        ("0c", endpoint.uuid, far),
+        ("0d", other.uuid, far),
+    ):
+        store.add_certificate(CertificateEntry(serial, uuid, "f", ends))
+    store.revoke_certificate("0c")
+    version = registry.version()
+    assert store.revoke_certificates(endpoint.uuid) == 1, "0b has ended, 0c was denied before"
+    assert registry.version() == version + 1
+    assert store.revoke_certificates(endpoint.uuid) == 0
+    assert registry.version() == version + 1
+    assert all(one.revoked_at for one in store.certificates(endpoint.uuid))
+    assert not store.certificates(other.uuid)[0].revoked
+
+
+def test_a_token_and_its_certificate_are_one_change(registry: Registry, endpoint: Endpoint) -> None:
+    store = registry.certificates
+    token = ProvisionEntry("digest", endpoint.uuid, 1_000, {})
+    issued = CertificateEntry("0a", endpoint.uuid, "f1", 10)
+    store.put_provision(token)
+    assert store.take_provision("other", 0, issued) is None
+    assert store.take_provision("digest", 1_000, issued) is None
+    assert store.certificate("0a") is None
+    store.put_provision(token)
+    assert store.take_provision("digest", 0, issued) == token
+    assert store.certificate("0a") == issued
+    store.put_provision(token)
+    with pytest.raises(Conflict, match="serial 0a"):
+        store.take_provision("digest", 0, issued)
+    assert store.provision("digest") == token, "what was not used stays"
+
+
 def test_a_provision_token_is_taken_once_and_before_it_expires(
     registry: Registry, endpoint: Endpoint
 ) -> None:

@@ -42,31 +42,25 @@ class Certificates:
         self._database = database
         self._clock = clock
 
-    def add_certificate(self, entry: CertificateEntry) -> None:
+    def add_certificate(self, entry: CertificateEntry, *, predecessor: str | None = None) -> None:
         """Keep a certificate; when the endpoint's room is full, the expired ones make way.
 
+        Args:
+            entry: What was issued.
+            predecessor: Serial of the certificate that it renews; None for none.
+
         Raises:
-            Missing: the endpoint is unknown or deleted.
+            Missing: the endpoint is unknown or deleted, or the predecessor unknown or denied.
             Conflict: the serial is known, or CERTIFICATES_PER_ENDPOINT_MAX are not yet expired.
         """
         with self._database.change() as change:
-            present(change.connection, entry.endpoint)
-            known = _CERTIFICATES.filter_by(serial=entry.serial)
-            if change.connection.execute(known).first() is not None:
-                raise Conflict(f"serial {entry.serial} was given before: draw another")
-            self._make_room(change, entry.endpoint)
-            change.connection.execute(
-                certificate.insert().values(
-                    serial=entry.serial,
-                    endpoint=entry.endpoint,
-                    fingerprint=entry.fingerprint,
-                    not_after=entry.not_after,
-                    revoked=entry.revoked,
-                    issued_at=entry.issued_at,
-                    revoked_at=entry.revoked_at,
-                    version=change.stamp(),
+            if predecessor is not None:
+                good = _CERTIFICATES.filter_by(
+                    serial=predecessor, endpoint=entry.endpoint, revoked=False
                 )
-            )
+                if change.connection.execute(good).first() is None:
+                    raise Missing(f"certificate {predecessor} renews nothing: it is denied")
+            self._add(change, entry)
 
     def certificates(self, endpoint: str) -> Sequence[CertificateEntry]:
         """Return the endpoint's certificates, oldest first, revoked ones included."""
@@ -92,6 +86,20 @@ class Certificates:
                 change.connection.execute(
                     certificate.update().where(only).values(**denied, version=change.stamp())
                 )
+
+    def revoke_certificates(self, endpoint: str) -> int:
+        """Revoke all of an endpoint at one moment; return how many were in force until then."""
+        now_ms = self._clock.now_ms()
+        standing = certificate.c.endpoint == endpoint, certificate.c.revoked.is_(False)
+        with self._database.change() as change:
+            ends = sa.select(certificate.c.not_after).where(*standing)
+            found = change.connection.execute(ends).scalars().all()
+            if found:
+                denied = {"revoked": True, "revoked_at": now_ms}
+                change.connection.execute(
+                    certificate.update().where(*standing).values(**denied, version=change.stamp())
+                )
+        return sum(not_after > now_ms for not_after in found)
 
     def in_force(self, now: int) -> Mapping[str, str]:
         """Return each certificate that is neither denied nor expired: fingerprint to endpoint."""
@@ -168,10 +176,21 @@ class Certificates:
             return None
         return ProvisionEntry(row.digest, row.endpoint, row.expires_at, decode(row.properties))
 
-    def take_provision(self, digest: str, now: int) -> ProvisionEntry | None:
+    def take_provision(
+        self, digest: str, now: int, issued: CertificateEntry | None = None
+    ) -> ProvisionEntry | None:
         """Remove and return the entry in one transaction; None when unknown or expired.
 
-        An expired one is removed too. ``now`` is milliseconds since 1970 UTC.
+        An expired one is removed too. The entry stays when ``issued`` cannot be kept.
+
+        Args:
+            digest: Of the token.
+            now: Milliseconds since 1970 UTC.
+            issued: The certificate for it, which is kept in the same transaction if the entry is
+                good; None for none.
+
+        Raises:
+            Conflict: as `add_certificate`.
         """
         known = _PROVISIONS.filter_by(digest=digest)
         with self._database.read() as connection:
@@ -184,10 +203,32 @@ class Certificates:
                 return None
             change.stamp()
             change.connection.execute(provision.delete().filter_by(digest=digest))
-        _, endpoint, expires_at, properties = row
-        if expires_at <= now:
-            return None
+            _, endpoint, expires_at, properties = row
+            if expires_at <= now:
+                return None
+            if issued is not None:
+                assert issued.endpoint == endpoint, "a token is of one endpoint for ever"
+                self._add(change, issued)
         return ProvisionEntry(digest, endpoint, expires_at, decode(properties))
+
+    def _add(self, change: Change, entry: CertificateEntry) -> None:
+        present(change.connection, entry.endpoint)
+        known = _CERTIFICATES.filter_by(serial=entry.serial)
+        if change.connection.execute(known).first() is not None:
+            raise Conflict(f"serial {entry.serial} was given before: draw another")
+        self._make_room(change, entry.endpoint)
+        change.connection.execute(
+            certificate.insert().values(
+                serial=entry.serial,
+                endpoint=entry.endpoint,
+                fingerprint=entry.fingerprint,
+                not_after=entry.not_after,
+                revoked=entry.revoked,
+                issued_at=entry.issued_at,
+                revoked_at=entry.revoked_at,
+                version=change.stamp(),
+            )
+        )
 
     def _make_room(self, change: Change, endpoint: str) -> None:
         rows = sa.select(sa.func.count()).select_from(certificate).filter_by(endpoint=endpoint)
