@@ -50,3 +50,37 @@ def test_no_application_takes_back_what_another_was_let_do(
     assert api.get("/authorisations").status_code == 403
     assert api.get("/account").json()["name"] == "maria"
     assert theirs.get("/account").status_code == 200
+
+
+def test_scopes_taken_from_an_application_are_gone_for_who_agreed_before(
+    city: House, party: Party, browser: Browser
+) -> None:
+    def leave(*scopes: str) -> None:
+        path = f"/applications/{party.client_id}"
+        assert city.client().patch(path, json={"scopes": scopes}).status_code == 200
+
+    tokens = party.tokens(browser, scope="openid read write")
+    api = party.api(tokens["access_token"])
+    assert api.get("/account").json()["scopes"] == ["read", "write"]
+    leave("openid", "read")
+    assert api.get("/account").json()["scopes"] == ["read"]
+    refreshed = party.refresh(tokens["refresh_token"]).json()
+    assert refreshed["scope"] == "openid read"
+    told = party.post("/oauth2/introspect", token=refreshed["refresh_token"]).json()
+    assert told["scope"] == "openid read"
+    again = refreshed["refresh_token"]
+    assert party.refresh(again, scope="write").json()["error"] == "invalid_scope"
+    leave("groups")
+    assert party.refresh(again).json()["error"] == "invalid_scope"
+    assert api.get("/endpoints").status_code == 403
+    leave("openid", "read", "write")
+    assert party.refresh(again).json()["scope"] == "openid read write"
+
+
+def test_a_code_gives_no_scope_that_was_taken_away_meanwhile(
+    city: House, party: Party, browser: Browser
+) -> None:
+    code = party.code(browser, scope="openid read write")
+    path = f"/applications/{party.client_id}"
+    assert city.client().patch(path, json={"scopes": ["openid", "read"]}).status_code == 200
+    assert party.redeem(code).json()["scope"] == "openid read"

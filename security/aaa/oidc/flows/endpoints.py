@@ -87,7 +87,7 @@ class Introspection(IntrospectionEndpoint):
             told |= {"auth_time": given.authenticated_at // 1_000, "acr": acr_of(given.amr)}
         if token.access is None:
             ends = {} if given.expires_at is None else {"exp": given.expires_at // 1_000}
-            return told | {"scope": text_of(given.scopes)} | ends
+            return told | {"scope": text_of(given.scopes & token.application.scopes)} | ends
         return told | {
             "scope": text_of(token.access.scopes),
             "aud": token.access.audience,

@@ -10,7 +10,7 @@ import secrets
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from authlib.oauth2.rfc6749 import InvalidGrantError
+from authlib.oauth2.rfc6749 import InvalidGrantError, InvalidScopeError
 from authlib.oauth2.rfc6749.grants import RefreshTokenGrant
 
 from security.aaa.oidc.flows.client import Client, application_of
@@ -105,6 +105,13 @@ class RefreshGrant(RefreshTokenGrant):
     def issue_token(self, user: User, refresh_token: StoredAuthorisation) -> dict[str, Any]:
         """Turn the token over and return the answer."""
         parts, given = self.server.parts, refresh_token.authorisation
+        application = application_of(self.request)
+        wanted = words(self.request.payload.scope)  # no more than was agreed to, as was checked
+        scopes = (wanted or given.scopes) & application.scopes
+        if not scopes:
+            raise InvalidScopeError(
+                "the application may no longer ask for any of that; have its scopes given back"
+            )
         presented, following = (
             refresh_token.presented,
             new_refresh(refresh_token.presented.lasting),
@@ -114,9 +121,7 @@ class RefreshGrant(RefreshTokenGrant):
             raise InvalidGrantError(
                 "the refresh token was used before, so everything of it has ended; sign in again"
             )
-        wanted = words(self.request.payload.scope)  # no more than was agreed to, as was checked
-        application = application_of(self.request)
-        token = self.server.issue(application, given, wanted or given.scopes)
+        token = self.server.issue(application, given, scopes)
         return token | {"refresh_token": following.text}
 
     def revoke_old_credential(self, refresh_token: StoredAuthorisation) -> None:

@@ -130,6 +130,7 @@ class Server(AuthorizationServer):
     ) -> dict[str, Any]:
         """Return the answer with an access token, and an ID token where it was asked for."""
         parts = self.parts
+        scopes &= application.scopes  # some may have been taken away since they were agreed to
         text, lives_s = parts.access.issue(application, given, scopes)
         token: dict[str, Any] = {
             "access_token": text,

@@ -133,7 +133,7 @@ class AccessTokens:
             raise BadToken("what the token was issued for has ended")
         scopes = words(claims.get("scope"))
         if aud == self.audience:
-            scopes &= authorisation.scopes
+            scopes &= authorisation.scopes & application.scopes  # as both are now
         return Access(
             authorisation,
             application,
