@@ -43,7 +43,7 @@ class Certificates:
         self._clock = clock
 
     def add_certificate(self, entry: CertificateEntry, *, predecessor: str | None = None) -> None:
-        """Keep a certificate; when the endpoint's room is full, the expired ones make way.
+        """Keep a certificate; in a full room the expired make way, then the oldest denied.
 
         Args:
             entry: What was issued.
@@ -51,7 +51,7 @@ class Certificates:
 
         Raises:
             Missing: the endpoint is unknown or deleted, or the predecessor unknown or denied.
-            Conflict: the serial is known, or CERTIFICATES_PER_ENDPOINT_MAX are not yet expired.
+            Conflict: the serial is known, or CERTIFICATES_PER_ENDPOINT_MAX are in force.
         """
         with self._database.change() as change:
             if predecessor is not None:
@@ -234,15 +234,23 @@ class Certificates:
         rows = sa.select(sa.func.count()).select_from(certificate).filter_by(endpoint=endpoint)
         if change.connection.execute(rows).scalar_one() < CERTIFICATES_PER_ENDPOINT_MAX:
             return
+        own = certificate.c.endpoint == endpoint
         expired = certificate.c.not_after < self._clock.now_ms()
-        change.connection.execute(
-            certificate.delete().where(certificate.c.endpoint == endpoint, expired)
+        change.connection.execute(certificate.delete().where(own, expired))
+        more = change.connection.execute(rows).scalar_one() - CERTIFICATES_PER_ENDPOINT_MAX + 1
+        # A serial that nobody knows is let in no more than one that is denied.
+        denied = (
+            sa.select(certificate.c.id)
+            .where(own, certificate.c.revoked.is_(True))
+            .order_by(certificate.c.id)
+            .limit(max(more, 0))
         )
+        change.connection.execute(certificate.delete().where(certificate.c.id.in_(denied)))
         change.check_room(
             rows,
             CERTIFICATES_PER_ENDPOINT_MAX,
-            f"endpoint {endpoint} has {CERTIFICATES_PER_ENDPOINT_MAX:,} certificates that have "
-            "not expired: issue fewer, with a shorter life",
+            f"endpoint {endpoint} has {CERTIFICATES_PER_ENDPOINT_MAX:,} certificates in force: "
+            "revoke some, or issue fewer with a shorter life",
         )
 
 

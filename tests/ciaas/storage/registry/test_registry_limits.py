@@ -272,7 +272,7 @@ def test_grants_are_bounded(registry: Registry, monkeypatch: pytest.MonkeyPatch)
     refused(registry, sentence, lambda: put(Grant(1, ("1",), Level.READ)))
 
 
-def test_certificates_make_way_once_they_are_expired(
+def test_certificates_make_way_once_they_are_expired_or_denied(
     registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(certificates, "CERTIFICATES_PER_ENDPOINT_MAX", 2)
@@ -285,6 +285,15 @@ def test_certificates_make_way_once_they_are_expired(
     add("02", CLOCK_MS)
     add("03", CLOCK_MS + 1)
     assert [entry.serial for entry in store.certificates(LAMP)] == ["02", "03"]
-    store.revoke_certificate("02")
-    sentence = "has 2 certificates that have not expired: issue fewer"
+    sentence = "has 2 certificates in force: revoke some"
     refused(registry, sentence, lambda: add("04", CLOCK_MS + 1))
+    store.put_provision(token := ProvisionEntry("digest", LAMP, CLOCK_MS + 1, {}))
+    issued = CertificateEntry("04", LAMP, "f", CLOCK_MS + 1)
+    refused(registry, sentence, lambda: store.take_provision("digest", CLOCK_MS, issued))
+    assert store.provision("digest") == token, "not used up by what had no room"
+    store.revoke_certificate("03")
+    store.revoke_certificate("02")
+    assert store.take_provision("digest", CLOCK_MS, issued) == token
+    assert [entry.serial for entry in store.certificates(LAMP)] == ["03", "04"], "oldest first"
+    add("05", CLOCK_MS + 1)
+    assert [entry.serial for entry in store.certificates(LAMP)] == ["04", "05"]
