@@ -115,6 +115,34 @@ def test_a_scope_is_granted_used_and_taken_back(city: House, base: str, owner: P
     taken = admin.delete(f"{path}/grants", params={"user": user, "scope": "tides.read"})
     assert taken.status_code == 204
     assert caller.credentials(audience=audience).json()["error"] == "invalid_target"
+    for asking in (owner, caller):
+        told = asking.post("/oauth2/introspect", token=answer["access_token"]).json()
+        assert told == {"active": False}
+
+
+def test_a_service_is_told_what_a_token_may_now(city: House, base: str, owner: Party) -> None:
+    service = publish(city, owner)
+    caller = party_of(city, base, name="Pilots")
+    admin, user = city.client(), f"app:{caller.client_id}"
+    path, registered = f"/services/{service['uuid']}", f"/applications/{caller.client_id}"
+    for scope in service["scopes"]:
+        assert admin.put(f"{path}/grants", json={"user": user, "scope": scope}).is_success
+    token = caller.credentials(audience=service["audience"]).json()["access_token"]
+
+    def told() -> str | None:
+        answer = owner.post("/oauth2/introspect", token=token).json()
+        return answer["scope"] if answer["active"] else None
+
+    assert told() == "tides.correct tides.read"
+    taken = admin.delete(f"{path}/grants", params={"user": user, "scope": "tides.correct"})
+    assert taken.status_code == 204
+    assert told() == "tides.read"
+    assert admin.patch(registered, json={"scopes": ["write"]}).status_code == 200
+    assert told() is None
+    assert admin.patch(registered, json={"scopes": ["read"]}).status_code == 200
+    assert told() == "tides.read"
+    assert admin.delete(path).status_code == 204
+    assert told() is None
 
 
 def test_a_token_for_a_service_says_no_more_than_the_one_exchanged(

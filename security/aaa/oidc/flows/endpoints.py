@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from authlib.oauth2.rfc7009 import RevocationEndpoint
 from authlib.oauth2.rfc7662 import IntrospectionEndpoint
 
-from security.aaa.oidc.errors import BadToken
+from security.aaa.oidc.errors import BadToken, UnknownService
 from security.aaa.oidc.flows.client import Client
 from security.aaa.oidc.flows.refresh import Refresh
 from security.aaa.oidc.flows.server import Parts, Server
@@ -63,8 +63,15 @@ class Introspection(IntrospectionEndpoint):
     server: Server
 
     def query_token(self, token_string: str, token_type_hint: str | None) -> Presented | None:
-        """Return the token; a hint saves nothing, since the two kinds look different."""
-        return presented(self.server.parts, token_string)
+        """Return the token; a hint saves nothing, since the two kinds look different.
+
+        One for a service says what its user holds of it now, and without anything it is not found.
+        """
+        found = presented(self.server.parts, token_string)
+        if found is None or found.access is None:
+            return found
+        scopes = _held_now(self.server.parts, found.access)
+        return replace(found, access=replace(found.access, scopes=scopes)) if scopes else None
 
     def check_permission(self, token: Presented, client: Client, request: Any) -> bool:
         """Tell whether the application may be told."""
@@ -111,3 +118,18 @@ class Revocation(RevocationEndpoint):
     def revoke_token(self, token: Presented, request: Any) -> None:
         """End it."""
         self.server.parts.authorisations.revoke(token.authorisation.id)
+
+
+def _held_now(parts: Parts, access: Access) -> frozenset[str]:
+    """Return what an access token may do now: a service cannot ask who holds what."""
+    if access.audience == parts.access.audience:
+        return access.scopes
+    user = parts.user(access.authorisation.account)
+    if user is None:
+        return frozenset()
+    agreed = access.authorisation.scopes & access.application.scopes
+    try:
+        held = parts.services.held(user, access.audience)
+        return access.scopes & held & parts.services.within(access.audience, agreed)
+    except UnknownService:
+        return frozenset()
