@@ -165,7 +165,13 @@ def _followed(home: Home) -> str:
     until = max(_now_ms() + DEVICE_CERTIFICATE_DAYS_MAX * _DAY_MS, _last_end(home))
     tiers.retire(home.authority, until)
     tiers.publish(home.authority, _now_ms())
-    day = datetime.fromtimestamp(until / 1000, UTC)
+    former = tiers.generations(home.authority)[-2]
+    if not former.signs(_now_ms()):
+        return (
+            "the new root signs from now on; all that the one before issued has ended: give "
+            "devices and others the new authority/ca.pem"
+        )
+    day = datetime.fromtimestamp(min(until, former.ends) / 1000, UTC)
     return (
         f"the new root signs from now on; the one before is trusted until {day:%Y-%m-%d}: let "
         "devices renew and give others the new authority/ca.pem before"

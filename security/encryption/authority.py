@@ -85,7 +85,7 @@ class Authority:
         now_ms = clock_ms()
         # Devices that know an earlier root alone must recognise the servers until their last
         # certificate has ended; all later ones know every root.
-        oldest = next(one for one in found if one.counts(now_ms))
+        oldest = next((one for one in found if one.signs(now_ms)), newest)
         devices = newest.signer(passphrase)
         servers = devices if oldest == newest else oldest.signer(passphrase)
         return cls(found, devices, servers, passphrase, clock_ms)

@@ -23,7 +23,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from security.encryption.certificates import AuthorityError
+from security.encryption.certificates import AuthorityError, millis
 from security.encryption.private_file import (
     PrivateFileError,
     read_private,
@@ -62,6 +62,11 @@ class Generation:
     """For one that issues no more: when its last device certificate ends, ms since 1970 UTC."""
 
     @property
+    def ends(self) -> int:
+        """When the last certificate that it issued has ended at the latest, ms since 1970 UTC."""
+        return max(millis(one.not_valid_after_utc) for one in (self.issuing, *self.earlier))
+
+    @property
     def tiered(self) -> bool:
         """False for the one authority of an earlier version."""
         return self.root != self.issuing
@@ -80,6 +85,10 @@ class Generation:
     def counts(self, now_ms: int) -> bool:
         """Return True while certificates below it are to be believed."""
         return self.until is None or now_ms < self.until
+
+    def signs(self, now_ms: int) -> bool:
+        """Return True while it counts and can issue what is good for a while."""
+        return self.counts(now_ms) and now_ms < millis(self.issuing.not_valid_after_utc)
 
     def signer(self, passphrase: bytes) -> Signer:
         """Return the issuing authority with its key.
@@ -159,7 +168,7 @@ def make_next_issuing(
 
 
 def retire(directory: Path, until: int) -> None:
-    """Let all but the newest generation count until a time, and the older ones no longer than that.
+    """Let all but the newest generation count until a time, and none beyond what it issued.
 
     Raises:
         AuthorityError: it cannot be written.
@@ -167,7 +176,7 @@ def retire(directory: Path, until: int) -> None:
     try:
         for former in generations(directory)[:-1]:
             if former.until is None:
-                text = json.dumps({"until": until})
+                text = json.dumps({"until": min(until, former.ends)})
                 replace_private(former.folder / _FORMER, text.encode())
     except (PrivateFileError, OSError) as error:
         raise AuthorityError(f"the former authority cannot be noted: {error}") from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import stat
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -18,8 +19,10 @@ from borough.clock import MachineClock
 from borough.home import Home, HomeError, Lock
 from borough.wiring import create_keys, open_keys
 from ciaas.storage.registry import migrate, open_registry
+from security.encryption import tiers as authority_tiers
 from security.encryption.authority import Authority
-from security.limits import DEVICE_CERTIFICATE_DAYS_MAX
+from security.encryption.certificates import AuthorityError
+from security.limits import DEVICE_CERTIFICATE_DAYS_MAX, ISSUING_DAYS
 from security.ports import CertificateEntry
 from tests.security.encryption.test_tiers import old_home
 
@@ -166,6 +169,61 @@ def test_another_root_leaves_the_one_before_a_month_at_least(home: Home) -> None
     after = opened(home).anchors_pem
     assert before in after and after != before
     assert (home.authority / "ca.pem").read_bytes() == after
+
+
+def made_before(home: Home, days: int) -> x509.Certificate:
+    """Make both tiers as so many days ago; gives the root."""
+    home.prepare()
+    passphrase = create_keys(home).ca_passphrase
+    made = CLOCK.now_ms() - days * DAY_MS
+    root = authority_tiers.make_generation(home.authority, passphrase, passphrase, made).root
+    authority_tiers.publish(home.authority, made)
+    return root
+
+
+def test_another_root_near_the_end_of_the_issuing_authority_follows_it_until_that(
+    home: Home,
+) -> None:
+    root = made_before(home, ISSUING_DAYS - 10)
+    [_, issuing] = tiers.show(home)
+    assert f"trusted until {issuing.ends:%Y-%m-%d}" in tiers.rotate(home, None)
+    [*_, former] = tiers.show(home)
+    assert former.trusted_until == issuing.ends
+    ends_ms = int(issuing.ends.timestamp()) * 1_000
+    passphrase = open_keys(home).ca_passphrase
+    for now_ms, chain in ((ends_ms - DAY_MS, True), (ends_ms, False)):
+        late = Authority.open(home.authority, passphrase, partial(int, now_ms))
+        server = late.issue_server(["localhost"], []).certificate_pem
+        shown = x509.load_pem_x509_certificates(server)[-1]
+        assert (shown.issuer == root.subject) is chain
+        anchors = x509.load_pem_x509_certificates(late.anchors_pem)
+        assert (root in anchors) is chain
+    assert b"BEGIN" in opened(home).issue_server(["localhost"], []).certificate_pem
+
+
+def test_another_root_after_the_end_of_the_issuing_authority_signs_for_servers(home: Home) -> None:
+    root = made_before(home, ISSUING_DAYS + 1)
+    with pytest.raises(AuthorityError, match="has expired"):
+        opened(home).issue_server(["localhost"], [])
+    assert "all that the one before issued has ended" in tiers.rotate(home, None)
+    assert names(home) == ["root", "issuing"]
+    authority = opened(home)
+    server = x509.load_pem_x509_certificate(
+        authority.issue_server(["localhost"], []).certificate_pem
+    )
+    assert server.not_valid_after_utc > datetime.now(UTC)
+    assert authority.signs_for(server)
+    assert root not in x509.load_pem_x509_certificates(authority.anchors_pem)
+
+
+def test_an_issuing_authority_that_ended_signs_for_no_server_though_it_counts(home: Home) -> None:
+    """As an earlier version wrote it: until beyond the end."""
+    made_before(home, ISSUING_DAYS + 1)
+    passphrase = open_keys(home).ca_passphrase
+    authority_tiers.make_generation(home.authority, passphrase, passphrase, CLOCK.now_ms())
+    until = json.dumps({"until": CLOCK.now_ms() + 30 * DAY_MS})
+    (home.authority / "1/former.json").write_text(until)
+    assert opened(home).issue_server(["localhost"], [])
 
 
 def test_the_command_line_shows_them_for_people_and_machines(
