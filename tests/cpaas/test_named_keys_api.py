@@ -115,6 +115,39 @@ def test_what_is_granted_on_a_project_gives_nothing_on_its_keys(
     assert client.put("/grants", json=body).status_code == 404
 
 
+def test_nobody_comes_to_a_key_by_a_group_that_holds_it(shared_house: House) -> None:
+    made(shared_house, "grouped")
+    admin = shared_house.client()
+    admin.post("/groups", json={"name": "key-readers"})
+    body = {"group": "key-readers", "prefix": "key:city/grouped", "level": "READ"}
+    assert admin.put("/grants", json=body).status_code == 204
+    chief = shared_house.user("chief", {"project:city": "GRANT"})
+    assert chief.get("/groups").json() == []
+    assert chief.put("/groups/key-readers/members/chief").status_code == 404
+    body = {"group": "key-readers", "prefix": "project:city", "level": "READ"}
+    assert chief.put("/grants", json=body).status_code == 204
+    assert chief.put("/groups/key-readers/members/chief").status_code == 403
+    assert chief.get("/keys/grouped").status_code == 404
+    grant(shared_house, "chief", "grouped", "GRANT")
+    assert chief.put("/groups/key-readers/members/chief").status_code == 204
+
+
+def test_a_key_is_given_on_no_longer_than_it_is_held(
+    shared_house: House,
+) -> None:
+    made(shared_house, "lent")
+    shared_house.user("heir")
+    lender = shared_house.user("lender", {"project:city": "GRANT"})
+    key, until = {"prefix": "key:city/lent"}, {"until": "2099-01-01T00:00:00Z"}
+    held = {"user": "lender", **key, **until, "level": "GRANT"}
+    assert shared_house.client().put("/grants", json=held).status_code == 204
+    body = {"user": "heir", **key, "level": "READ"}
+    assert lender.put("/grants", json=body).status_code == 403
+    later = {"until": "2099-01-02T00:00:00Z"}
+    assert lender.put("/grants", json=body | later).status_code == 403
+    assert lender.put("/grants", json=body | until).status_code == 204
+
+
 def test_the_owner_of_a_project_holds_its_keys(shared_house: House) -> None:
     made(shared_house, "owned")
     made(shared_house, "owned-sign", "sign")

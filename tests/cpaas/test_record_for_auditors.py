@@ -111,6 +111,44 @@ def test_reading_the_record_is_a_right_of_its_own(house: House, towns: dict[str,
     assert reader.get("/record").status_code == 403
 
 
+def test_nobody_comes_to_a_record_by_a_group_that_holds_it(
+    house: House, towns: dict[str, str]
+) -> None:
+    admin, grant = house.client(), {"group": "auditors", "prefix": "record:water"}
+    admin.post("/groups", json={"name": "auditors"})
+    assert admin.put("/grants", json={**grant, "level": "READ"}).status_code == 204
+    chief = house.user("chief", {"project:water": "GRANT"})
+    house.grant("chief", "record:water", "GRANT")
+    assert chief.put("/groups/auditors/members/chief").status_code == 404
+    taken = admin.delete("/grants", params={"user": "chief", "prefix": "record:water"})
+    assert taken.status_code == 204
+    assert chief.get("/groups").json() == []
+    assert chief.put("/groups/auditors/members/chief").status_code == 404
+    assert chief.get("/record", params={"project": "water"}).status_code == 404
+    assert "record:water" not in [one["prefix"] for one in chief.get("/grants").json()]
+    owner = house.user("owner", {"project:water": "OWN"})
+    assert "record:water" in [one["prefix"] for one in owner.get("/grants").json()]
+    assert owner.put("/groups/auditors/members/chief").status_code == 204
+    assert chief.get("/record", params={"project": "water"}).is_success
+
+
+def test_why_tells_who_may_audit(house: House, towns: dict[str, str]) -> None:
+    house.user("auditor", {"record:water": "READ"})
+    owner = house.user("owner", {"project:water": "OWN"})
+    chief = house.user("chief", {"project:water": "GRANT"})
+    asked = {"address": "record:water", "action": "read"}
+    why = chief.get("/rights/why", params=asked).json()
+    assert (why["allowed"], why["level"], why["decides"]) == (False, "DENY", [])
+    assert why["overruled"] == [{"prefix": "project:water", "level": "GRANT"}]
+    for name, allowed in {"auditor": True, "owner": True, "chief": False}.items():
+        why = owner.get("/rights/why", params={**asked, "subject": name}).json()
+        assert why["allowed"] is allowed, name
+    listed = owner.get("/rights", params={"prefix": "record:water"}).json()
+    assert {"auditor", "owner"} <= (names := {one["subject"] for one in listed})
+    assert "chief" not in names
+    assert house.user("stranger").get("/rights/why", params=asked).status_code == 404
+
+
 def test_it_is_searched_by_who_where_when_and_what(house: House, towns: dict[str, str]) -> None:
     anna = house.user("anna", {"project:water": "READ"})
     anna.get(f"/data/{towns['water']}")

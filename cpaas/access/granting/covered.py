@@ -9,9 +9,10 @@ from ciaas.kernel.address import parse_prefix
 from ciaas.limits import SET_NAME_CHARS_MAX
 from ciaas.ports import Missing
 from cpaas.access.caller import Caller
+from cpaas.access.granting.reserved import KEY, RECORD
 from cpaas.access.problems import Problem, not_found
-from cpaas.access.routes.assurance.record_rights import RECORD, granted_record
-from cpaas.access.routes.security.key_rights import KEY, granted_key
+from cpaas.access.routes.assurance.record_rights import granted_record
+from cpaas.access.routes.security.key_rights import granted_key
 from security.aaa.extents import Extent, Path, SetExtent, SetKind
 from security.aaa.levels import Level
 

@@ -12,12 +12,10 @@ from typing import NamedTuple
 from ciaas.management.monitoring.platform_points import PROJECT as PLATFORM_PROJECT
 from ciaas.ports import Project
 from cpaas.access.caller import Caller
+from cpaas.access.granting.reserved import RECORD, level_on
 from cpaas.access.problems import Problem, not_found
 from security.aaa.chain import PLATFORM
 from security.aaa.levels import Level
-
-RECORD = "record:"
-"""Stands as the second level of a record's path, where an endpoint's UUID stands else."""
 
 
 def record_path(project: int) -> tuple[str, ...]:
@@ -27,13 +25,7 @@ def record_path(project: int) -> tuple[str, ...]:
 
 def may_audit(caller: Caller, project: Project) -> bool:
     """Tell whether the caller may read the record of a project: the platform's is one too."""
-    path = record_path(project.id)
-    if not caller.level(project.id, path[1:]).includes(Level.READ):
-        return False
-    if caller.level(project.id) is Level.OWN:
-        return True
-    verdict = caller.city.rights.why(caller.party, path)
-    return any(grant.path == path and grant.in_force for grant in verdict.applies)
+    return level_on(caller, record_path(project.id)).includes(Level.READ)
 
 
 class Audited(NamedTuple):

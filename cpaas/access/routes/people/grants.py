@@ -12,11 +12,10 @@ from pydantic import BaseModel, BeforeValidator, Field
 from cpaas.access.answers.documents import as_json, rfc3339
 from cpaas.access.caller import Caller, Granter
 from cpaas.access.granting.covered import Names, base_of, extent_granted
-from cpaas.access.granting.delegation import held_for, refuse_more, refuse_over
+from cpaas.access.granting.delegation import held_for, may_grant, refuse_more, refuse_over
 from cpaas.access.granting.holder import Holder, holder_named
 from cpaas.access.moments import read_moment
 from cpaas.access.problems import Problem, not_found
-from cpaas.access.routes.security.key_rights import level_on
 from security.aaa.extents import Extent, SetExtent
 from security.aaa.levels import Level
 from security.aaa.subjects import check_purpose, number_of, own_subjects
@@ -82,11 +81,11 @@ def listed(caller: Granter) -> Response:
     found: list[dict[str, Any]] = [
         {kind: holders[kind, number], "prefix": names.extent(path), "level": level.name}
         for kind, number, path, level in plain
-        if (kind, number) in holders and _may_grant(caller, path)
+        if (kind, number) in holders and may_grant(caller, path)
     ]
     for permit in permits:
         known = number_of(permit.subject)
-        if (known is not None and known not in holders) or not _may_grant(caller, permit.extent):
+        if (known is not None and known not in holders) or not may_grant(caller, permit.extent):
             continue
         who = {"subject": permit.subject} if known is None else {known[0]: holders[known]}
         found.append(
@@ -195,7 +194,3 @@ def _purpose(text: str | None) -> str | None:
         return None if text is None else check_purpose(text)
     except ValueError as error:
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"purpose: {error}") from None
-
-
-def _may_grant(caller: Caller, extent: Extent) -> bool:
-    return level_on(caller, base_of(extent)) >= Level.GRANT

@@ -11,12 +11,10 @@ from pydantic import BaseModel, Field
 from ciaas.limits import GROUP_NAME_CHARS_MAX
 from cpaas.access.answers.documents import as_json
 from cpaas.access.caller import Admin, Caller, Granter
-from cpaas.access.granting.covered import base_of
-from cpaas.access.granting.delegation import may_give
+from cpaas.access.granting.delegation import may_give, may_grant
 from cpaas.access.granting.holder import group_named
 from cpaas.access.granting.holder import user_named as named
 from cpaas.access.problems import Problem, not_found
-from security.aaa.levels import Level
 from security.aaa.subjects import group_subject, number_of
 from security.ports import Group, Permit, Taken
 
@@ -37,7 +35,7 @@ def listed(caller: Granter) -> Response:
     city = caller.city
     groups, members = city.assurance.groups.groups(), city.assurance.groups.members()
     known = {group.id for group in groups if caller.admin}
-    granted = [permit for permit in _grants_of(caller) if _may_grant(caller, permit)]
+    granted = [permit for permit in _grants_of(caller) if may_grant(caller, permit.extent)]
     known |= {holder[1] for p in granted if (holder := number_of(p.subject)) is not None}
     names = {user.id: user.name for user in city.accounts.users()}
     return as_json(
@@ -98,7 +96,7 @@ def _governed(caller: Caller, name: str) -> Group:
     if caller.admin:
         return group
     held = _grants_of(caller, group.id)
-    if not any(_may_grant(caller, permit) for permit in held):
+    if not any(may_grant(caller, permit.extent) for permit in held):
         raise not_found()
     if not all(may_give(caller, permit) for permit in held):
         raise Problem(
@@ -122,7 +120,3 @@ def _grants_of(caller: Caller, group: int | None = None) -> list[Permit]:
         for permit, holder in holders
         if holder is not None and holder[0] == "group" and group in (None, holder[1])
     ]
-
-
-def _may_grant(caller: Caller, permit: Permit) -> bool:
-    return caller.city.rights.level(caller.party, base_of(permit.extent)) >= Level.GRANT

@@ -12,17 +12,14 @@ from fastapi.responses import Response
 from ciaas.kernel.address import parse_prefix
 from cpaas.access.answers.documents import as_json
 from cpaas.access.caller import Caller, Granter
-from cpaas.access.granting.covered import Names, base_of, path_granted
+from cpaas.access.granting.covered import Names, path_granted
+from cpaas.access.granting.delegation import may_grant
 from cpaas.access.granting.holder import Holder, holder_of_subject, holder_of_user, user_named
+from cpaas.access.granting.reserved import KEY, RECORD, is_reserved, verdict_on
 from cpaas.access.problems import Problem, not_found
+from cpaas.access.routes.assurance.record_rights import record_path
 from cpaas.access.routes.people.grants import written
-from cpaas.access.routes.security.key_rights import (
-    KEY,
-    granted_key,
-    is_key,
-    level_on,
-    verdict_on,
-)
+from cpaas.access.routes.security.key_rights import granted_key
 from cpaas.limits import LIST_DEFAULT, LIST_MAX
 from security.aaa.extents import Extent
 from security.aaa.levels import Level
@@ -136,9 +133,9 @@ def _everybody(caller: Caller) -> list[Holder]:
 
 
 def _may_anything(caller: Caller, who: Party, path: Path) -> bool:
-    """Tell whether somebody may do anything on a path or below; below a key there is nothing."""
+    """Tell whether somebody may do anything on a path or below, where data lies below it."""
     rights = caller.city.rights
-    if is_key(path):
+    if is_reserved(path):
         return verdict_on(rights, who, path).level >= Level.ACCESS
     return rights.under(who, path, Level.ACCESS)
 
@@ -178,14 +175,14 @@ def _held(caller: Caller, holder: Holder, who: Party, *, everything: bool) -> li
     entries = [
         _entry(caller, who, path, verdict.admin, names)
         for path in paths
-        if everything or _may_grant(caller, path)
+        if everything or may_grant(caller, path)
     ]
     return entries + [
         {"prefix": names.extent(permit.extent), "level": permit.level.name}
         | {"admin": False, "groups": _group(permit, names)}
         | written(permit)
         for permit in city.rights.permits_of(who)
-        if everything or _may_grant(caller, permit.extent)
+        if everything or may_grant(caller, permit.extent)
     ]
 
 
@@ -220,10 +217,6 @@ def _written(grant: Applies, names: Names) -> dict[str, Any]:
     return {"prefix": names.extent(extent), "level": grant.level.name, **via, **said}
 
 
-def _may_grant(caller: Caller, extent: Extent) -> bool:
-    return level_on(caller, base_of(extent)) >= Level.GRANT
-
-
 def _path_known(caller: Caller, address: str) -> Path:
     """Return the path of an address at or below which the caller may know something.
 
@@ -235,6 +228,8 @@ def _path_known(caller: Caller, address: str) -> Path:
         return (str(caller.project(address.removeprefix("project:"), Level.ACCESS).id),)
     if address.startswith(KEY):
         return granted_key(caller, address.removeprefix(KEY), Level.BROWSE)
+    if address.startswith(RECORD):
+        return record_path(caller.project(address.removeprefix(RECORD), Level.ACCESS).id)
     levels = parse_prefix(address)
     path = (str(caller.owner_of(levels[0]).project), *levels)
     if not caller.city.rights.under(caller.party, path, Level.ACCESS):

@@ -9,45 +9,16 @@ from __future__ import annotations
 from http import HTTPStatus
 
 from cpaas.access.caller import Caller
+from cpaas.access.granting.reserved import KEY, verdict_on
 from cpaas.access.problems import Problem, not_found
 from security.aaa.levels import Level
-from security.aaa.rights import Path, Rights, Verdict
-from security.aaa.subjects import Who
+from security.aaa.rights import Path
 from security.encryption.named.ports import NamedKey
-
-KEY = "key:"
-"""Begins the second level of a key's path, where an endpoint's UUID stands else."""
 
 
 def key_path(project: int, name: str) -> tuple[str, ...]:
     """Return the path on which a key is granted."""
     return (str(project), KEY + name)
-
-
-def is_key(path: Path) -> bool:
-    """Tell whether a path is that of a key."""
-    return len(path) > 1 and path[1].startswith(KEY)
-
-
-def verdict_on(rights: Rights, who: Who, path: Path) -> Verdict:
-    """Return what somebody may do on a path and why, with what is particular to keys.
-
-    On a key a wider grant counts only as OWN; any other is told as overruled.
-    """
-    verdict = rights.why(who, path)
-    if not is_key(path) or verdict.level is Level.OWN:
-        return verdict
-    if any(grant.path == path and grant.in_force for grant in verdict.applies):
-        return verdict
-    overruled = [grant._replace(decides=False) for grant in verdict.applies]
-    return Verdict(Level.DENY, verdict.admin, overruled)
-
-
-def level_on(caller: Caller, path: Path) -> Level:
-    """Return what the caller may do on a path, be it a key's or another's."""
-    if is_key(path):
-        return verdict_on(caller.city.rights, caller.party, path).level
-    return caller.city.rights.level(caller.party, path)
 
 
 def key_level(caller: Caller, project: int, name: str) -> Level:
