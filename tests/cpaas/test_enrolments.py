@@ -14,6 +14,8 @@ import pytest
 
 from ciaas import limits
 from ciaas.kernel.address import EndpointId
+from ciaas.management import provisioning
+from ciaas.management.bundle import PREFIX
 from ciaas.management.enrolment import batches
 from ciaas.management.enrolment.ports import Profile
 from ciaas.management.enrolment.sheet import Sheet
@@ -255,6 +257,28 @@ def test_a_replaced_device_leaves_endpoint_history_and_rights(
     assert maker.post(path, json={"serial": "no serial"}).status_code == 422
     assert house.user("visitor", {f"{uuid}/#": "READ"}).get(path).status_code == 403
     assert other["serial"] == "L-2"
+
+
+def test_a_new_device_s_bundle_says_where_to_connect(
+    house: House, maker: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = ended(maker, begin(maker, sheet("L-1")).json()["id"])["id"]
+    [one] = maker.post(f"/enrolments/{batch}/result", params={"form": "json"}).json()
+    path = f"/endpoints/{one['endpoint']}/devices"
+    monkeypatch.setattr(provisioning, "_is_unspecified", lambda _: True)
+    nameless = maker.post(path, json={"serial": "N-1"})
+    assert nameless.status_code == 422
+    assert "give the property hostUri" in nameless.json()["detail"]
+    unfit = maker.post(path, json={"serial": "N-1", "properties": {"hostUri": "city.example:1"}})
+    assert unfit.status_code == 422
+    assert "leave the port out" in unfit.json()["detail"]
+    assert [known["serial"] for known in maker.get(path).json()] == ["L-1"]
+    own = {"hostUri": "devices.city.example", "ch.hevs.cloudio.endpoint.note": "north"}
+    replaced = maker.post(path, json={"serial": "N-1", "properties": own})
+    assert replaced.status_code == 201, replaced.text
+    bundle = house.client(token=None).get(f"/provision/{replaced.json()['token']}").json()
+    assert bundle["properties"][f"{PREFIX}hostUri"] == "devices.city.example"
+    assert bundle["properties"][f"{PREFIX}note"] == "north"
 
 
 def test_few_sheets_are_read_at_a_time(

@@ -143,19 +143,27 @@ class Batches:
             raise Conflict(gone)
         return handed
 
-    def replace(self, endpoint: EndpointId, serial: str) -> tuple[str, int]:
+    def replace(
+        self, endpoint: EndpointId, serial: str, properties: Mapping[str, str]
+    ) -> tuple[str, int]:
         """Put another device behind an endpoint; the one before is denied in the same moment.
+
+        Args:
+            endpoint: That stays.
+            serial: Of the new device.
+            properties: Lines of its bundle, as `check_properties` gives them.
 
         Returns:
             The token of the new one, and how many certificates were in force.
 
         Raises:
             Missing: the endpoint is unknown or deleted.
-            Conflict: another endpoint of the project has a device of this serial number.
+            Conflict: another endpoint of the project has a device of this serial number, or the
+                properties are too large.
         """
         token, now_ms = secrets.token_hex(_SEED_BYTES), self._clock.now_ms()
         pending = Pending(_digest(token), now_ms + PROVISION_TOKEN_LIFE_MS)
-        return token, self.store.replace(endpoint, serial, pending, now_ms)
+        return token, self.store.replace(endpoint, serial, pending, properties, now_ms)
 
     # -- working off
 

@@ -165,15 +165,20 @@ class EnrolmentStore(Protocol):
         """Return the devices that are or were behind an endpoint, oldest first."""
         ...
 
-    def replace(self, endpoint: str, serial: str, token: Pending, at: int) -> int:
+    def replace(
+        self, endpoint: str, serial: str, token: Pending, properties: Mapping[str, str], at: int
+    ) -> int:
         """Put another device behind an endpoint, whose certificates so far are denied.
+
+        The properties go into its bundle.
 
         Returns:
             How many were in force.
 
         Raises:
             Missing: the endpoint is unknown or deleted.
-            Conflict: another endpoint of the project has a device of this serial number.
+            Conflict: another endpoint of the project has a device of this serial number, or the
+                properties are too large.
         """
         ...
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import sqlalchemy as sa
 
@@ -76,12 +76,15 @@ def intervals(connection: sa.Connection, uuid: str) -> Sequence[DeviceInterval]:
     return [DeviceInterval(serial, since, until) for serial, since, until in found]
 
 
-def exchange(change: Change, uuid: str, serial: str, token: Pending, at: int) -> int:
+def exchange(
+    change: Change, uuid: str, serial: str, token: Pending, properties: Mapping[str, str], at: int
+) -> int:
     """Put another device behind an endpoint, and return how many certificates were in force.
 
     Raises:
         Missing: the endpoint is unknown or deleted.
-        Conflict: another endpoint of the project has a device of this serial number.
+        Conflict: another endpoint of the project has a device of this serial number, or the
+            properties are too large.
     """
     connection = change.connection
     project = present(connection, uuid).project
@@ -105,7 +108,9 @@ def exchange(change: Change, uuid: str, serial: str, token: Pending, at: int) ->
             endpoint=uuid,
             digest=token.digest,
             expires_at=token.expires_at,
-            properties="{}",
+            properties=encode(
+                properties, PROVISION_BYTES_MAX, f"the provision properties of endpoint {uuid}"
+            ),
             version=change.stamp(),
         )
     )

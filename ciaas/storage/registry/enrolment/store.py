@@ -262,18 +262,23 @@ class Enrolments:
         with self._database.read() as connection:
             return intervals(connection, endpoint)
 
-    def replace(self, endpoint: str, serial: str, token: Pending, at: int) -> int:
+    def replace(
+        self, endpoint: str, serial: str, token: Pending, properties: Mapping[str, str], at: int
+    ) -> int:
         """Put another device behind an endpoint, whose certificates so far are denied.
+
+        The properties go into its bundle.
 
         Returns:
             How many were in force.
 
         Raises:
             Missing: the endpoint is unknown or deleted.
-            Conflict: another endpoint of the project has a device of this serial number.
+            Conflict: another endpoint of the project has a device of this serial number, or the
+                properties are too large.
         """
         with self._database.change() as change:
-            return exchange(change, endpoint, serial, token, at)
+            return exchange(change, endpoint, serial, token, properties, at)
 
     def take_seal(self, batch: str) -> bool:
         """Forget what the tokens are derived from; False when it was forgotten already."""

@@ -8,6 +8,7 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
+from ciaas.management.bundle import check_properties
 from ciaas.management.enrolment.sheet import SERIAL_FORM
 from ciaas.management.provisioning import ProvisioningError, check_feed
 from cpaas.access.answers.described import answers
@@ -27,6 +28,7 @@ class NewDevice(BaseModel):
     model_config = {"extra": "forbid"}
 
     serial: str = Field(pattern=f"^{SERIAL_FORM}$", description="its own; one in the project")
+    properties: dict[str, str] = Field(default_factory=dict, description="lines of its bundle")
 
 
 class Replaced(BaseModel):
@@ -71,10 +73,11 @@ def replace(uuid: str, body: NewDevice, caller: Configurer) -> Response:
     city = caller.city
     try:
         check_feed(endpoint)
-        city.provisioning.check_reachable({})
+        own = check_properties(body.properties)
+        city.provisioning.check_reachable(own)
     except ProvisioningError as error:
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from error
-    token, revoked = city.enrolment.replace(endpoint.uuid, body.serial)
+    token, revoked = city.enrolment.replace(endpoint.uuid, body.serial, own)
     city.presence.disconnect(endpoint.uuid)
     caller.tell(device=body.serial, revoked=revoked)
     return as_json({"token": token, "certificatesRevoked": revoked}, HTTPStatus.CREATED, _UNKEPT)
